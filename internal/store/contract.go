@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
+)
+
+// Store is the whole contract. Consumers declare the one to three methods they use as their own
+// interface; this one exists for the contract suite and for wiring.
+type Store interface {
+	Extensions
+	Directory
+	Credentials
+	PresenceStore
+	Mail
+	Interactions
+	Outbox
+	Events
+	Registrations
+
+	// Now is the store's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// Ping checks that the store answers, for health probes.
+	Ping(ctx context.Context) error
+	Close() error
+}
+
+// Extensions hands out numbers. An owner keeps its number until released; a released number is not
+// given to another owner before its quarantine ends. The same owner (same namespace, kind and name) gets
+// its old number back, quarantined or not.
+type Extensions interface {
+	// AllocateExtension returns the owner's extension. wanted "" means: the present one, else the owner's
+	// last one, else the lowest free number of ranges. A given wanted replaces the present one, which is then
+	// released into quarantine. Errors: *TakenError, ErrRangeFull, ErrOutOfRange (only when ranges is not empty).
+	// Unique under any concurrency.
+	AllocateExtension(ctx context.Context, owner ExtensionOwner, wanted string, ranges []ExtensionRange, quarantine time.Duration) (string, error)
+	// ReleaseExtension starts the quarantine; releasing what is not held is not an error.
+	ReleaseExtension(ctx context.Context, owner ExtensionOwner, quarantine time.Duration) error
+}
+
+// Directory mirrors configuration. Put replaces; only changes write, and a change that may let a waiting
+// interaction go on (a new member, more capacity, an activated agent) makes it due.
+type Directory interface {
+	// PutAgent also ends offers and sessions of an agent that became inactive. *TakenError: the username belongs to
+	// another agent of the namespace.
+	PutAgent(ctx context.Context, a Agent) error
+	// DeleteAgent signs the agent out, returns offered and open interactions to their queue (Unread without
+	// one) and removes credential, presence and sessions. History keeps the name.
+	DeleteAgent(ctx context.Context, key Key) error
+	GetAgent(ctx context.Context, key Key) (Agent, error)
+	// FindAgent by username; namespace "" searches every center and returns ErrConflict when several match.
+	FindAgent(ctx context.Context, namespace, username string) (Agent, error)
+	PutQueue(ctx context.Context, q Queue) error
+	// DeleteQueue moves what waits in it to Unread.
+	DeleteQueue(ctx context.Context, key Key) error
+	GetQueue(ctx context.Context, key Key) (Queue, error)
+	PutAccount(ctx context.Context, a Account) error
+	// DeleteAccount keeps interactions and messages (retain) and forgets cursors and status.
+	DeleteAccount(ctx context.Context, key Key) error
+	GetAccount(ctx context.Context, key Key) (Account, error)
+	// QueuesOf lists the queues the agent is an effective member of, sorted.
+	QueuesOf(ctx context.Context, agent Key) ([]string, error)
+}
+
+// Credentials keeps argon2id hashes and sessions. Hashing and comparing is the security package's work.
+type Credentials interface {
+	GetCredential(ctx context.Context, agent Key) (Credential, error)
+	// SetPassword stores a new hash and keeps the last `history` old hashes. It ends all sessions of the agent except
+	// keepSession (a token hash, may be "").
+	SetPassword(ctx context.Context, c Credential, history int, keepSession string) error
+	// PasswordHistory returns the present and the kept old hashes, newest first.
+	PasswordHistory(ctx context.Context, agent Key) ([]string, error)
+	// CreateSession stores only the SHA-256 (hex) of the token.
+	CreateSession(ctx context.Context, agent Key, tokenHash string, ttl time.Duration) error
+	// GetSession finds a session that has not expired by the store's clock; ErrNotFound otherwise.
+	GetSession(ctx context.Context, tokenHash string) (Session, error)
+	DeleteSession(ctx context.Context, tokenHash string) error
+}
+
+// PresenceStore is the single source of who is signed in and paused.
+type PresenceStore interface {
+	// SetPresence writes state, emits EventPresence and makes interactions that wait for this agent due.
+	// Signing out or pausing takes back running offers (they return to the queue, reason Paused or SignedOut);
+	// open interactions stay with their agent. Unchanged state writes nothing.
+	SetPresence(ctx context.Context, p Presence) error
+	GetPresence(ctx context.Context, agent Key) (Presence, error)
+	// ListPresence of a namespace: every agent of the directory, signed in or not, sorted by name.
+	ListPresence(ctx context.Context, namespace string) ([]Presence, error)
+}
+
+// Mail is what ingestion needs.
+type Mail interface {
+	// AcquireLease takes a free or expired lease, or renews the holder's own. ok is false when another holds it.
+	AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (l Lease, ok bool, err error)
+	ReleaseLease(ctx context.Context, l Lease) error
+
+	GetMailbox(ctx context.Context, account Key, mailbox string) (MailboxState, error)
+	// SetMailbox starts a new epoch (uidvalidity) of a mailbox.
+	SetMailbox(ctx context.Context, account Key, mailbox string, s MailboxState) error
+	// KnownUIDs returns which of uids are already stored (ingested, quarantined or filtered) in this epoch.
+	KnownUIDs(ctx context.Context, account Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error)
+	// Ingest commits a batch in one transaction: locations, messages, interactions, transitions, events. It is
+	// idempotent by location and by content, and refuses with ErrLeaseLost when l is no longer held (fencing).
+	// A new message starts an interaction in the account's queue (Queued, reason Ingested), or joins the one its first
+	// matching thread key belongs to: an open or offered one stays where it is, a closed or unread one is queued
+	// again (reason Reopened).
+	Ingest(ctx context.Context, l Lease, account Key, mails []IngestMail) ([]IngestResult, error)
+	// RawMessage returns the stored bytes of a message.
+	RawMessage(ctx context.Context, namespace, messageID string) ([]byte, error)
+
+	// PutAccountStatus writes only changes (LastPoll alone at most once a minute) and emits EventAccountStatus.
+	PutAccountStatus(ctx context.Context, s AccountStatus) error
+	GetAccountStatus(ctx context.Context, account Key) (AccountStatus, error)
+}
+
+// InteractionFilter narrows a list; zero values do not filter.
+type InteractionFilter struct {
+	Namespace string
+	Agent     string
+	States    []InteractionState
+	Account   string
+	Queue     string
+	// Unread true: only interactions whose last inbound message is not read.
+	Unread bool
+	// After is the id of the last row of the previous page; Limit 1..200, default 50. Newest first.
+	After string
+	Limit int
+}
+
+// Interactions is the life of conversations.
+type Interactions interface {
+	GetInteraction(ctx context.Context, namespace, id string) (Interaction, error)
+	ListInteractions(ctx context.Context, f InteractionFilter) ([]Interaction, error)
+	CountInteractions(ctx context.Context, f InteractionFilter) (int, error)
+	// ListMessages oldest first.
+	ListMessages(ctx context.Context, namespace, interactionID string) ([]Message, error)
+	GetMessage(ctx context.Context, namespace, messageID string) (Message, error)
+	History(ctx context.Context, namespace, interactionID string) ([]Transition, error)
+	MarkRead(ctx context.Context, namespace, id, agent string) error
+
+	// Accept turns the agent's own running offer into Open. ErrConflict when it is not (any more) offered to this agent.
+	Accept(ctx context.Context, namespace, id, agent string) (Interaction, error)
+	// Reject gives the offer back; the queue offers it on to others first (reason Rejected).
+	Reject(ctx context.Context, namespace, id, agent string) (Interaction, error)
+	// CloseInteraction by its agent; only from Open.
+	CloseInteraction(ctx context.Context, namespace, id, agent string) (Interaction, error)
+
+	// Route claims due work (queued interactions, offers past their deadline) so that no two workers get the same, asks decide
+	// for each and applies the transitions in the same transaction, up to limit interactions. It returns how many it
+	// looked at. Capacity and single assignment hold under any number of concurrent callers.
+	Route(ctx context.Context, limit int, decide routing.Decider) (int, error)
+	// NextDue is when the next deadline falls; zero when none is set.
+	NextDue(ctx context.Context) (time.Time, error)
+}
+
+// Outbox sends agents' mails exactly once per Message-ID as far as SMTP allows.
+type Outbox interface {
+	// AddReply stores an outbound message (state Pending) of the agent's open interaction with its raw bytes.
+	AddReply(ctx context.Context, m Message, raw []byte) (Message, error)
+	// ClaimOutbound takes the next Pending message of an account (or one whose claim is older than staleAfter) and marks it Sending.
+	// ErrNotFound when there is none.
+	ClaimOutbound(ctx context.Context, l Lease, account Key, staleAfter time.Duration) (Message, []byte, error)
+	// FinishOutbound records Sent, Failed (final) or Pending (retry after).
+	FinishOutbound(ctx context.Context, l Lease, messageID string, state MessageState, detail string, retryAfter time.Duration) error
+}
+
+// Events is the change feed, kept for a day.
+type Events interface {
+	// EventsAfter returns up to limit events of a namespace ("" = all) in commit order, and never skips one that commits late.
+	EventsAfter(ctx context.Context, namespace string, after Cursor, limit int) ([]Event, error)
+	// LastCursor is the present end of the stream.
+	LastCursor(ctx context.Context) (Cursor, error)
+	// Wake returns a channel that is closed at the next change made through this process, so that local readers need not poll fast.
+	Wake() <-chan struct{}
+	// PruneEvents deletes events older than age.
+	PruneEvents(ctx context.Context, age time.Duration) error
+}
+
+// Registrations mirrors SIP contacts as the PBXes report them.
+type Registrations interface {
+	// SetRegistrations replaces all contacts of a PBX (after its link connected).
+	SetRegistrations(ctx context.Context, pbx Key, regs []Registration) error
+	// PutRegistration adds or removes one contact; removed when r.URI is empty.
+	PutRegistration(ctx context.Context, pbx Key, r Registration) error
+	RegistrationsOf(ctx context.Context, namespace, extension string) ([]Registration, error)
+	CountRegistrations(ctx context.Context, pbx Key) (int, error)
+}
