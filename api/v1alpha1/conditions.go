@@ -1,0 +1,113 @@
+package v1alpha1
+
+// Condition types. Every kind has Ready; Reconciling and Stalled are present only while True and never
+// together (the kstatus convention). The others are named in the documentation of their kind.
+const (
+	// ConditionReady is True when everything the spec asks for is in effect.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while work is under way that is expected to succeed by itself.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when the object cannot become Ready until somebody changes something.
+	ConditionStalled = "Stalled"
+
+	// ConditionExtensionAllocated (Agent): the agent has its internal number.
+	ConditionExtensionAllocated = "ExtensionAllocated"
+	// ConditionPasswordPolicySatisfied (Agent): the sign-in password is set and obeys the policy.
+	ConditionPasswordPolicySatisfied = "PasswordPolicySatisfied"
+	// ConditionSIPProvisioned (Agent): every PBX acknowledged a configuration that contains the agent as it is now.
+	ConditionSIPProvisioned = "SIPProvisioned"
+	// ConditionRegistered (Agent): a phone is registered at a PBX at this moment.
+	ConditionRegistered = "Registered"
+	// ConditionRoutable (Agent): the agent is a member of at least one queue.
+	ConditionRoutable = "Routable"
+
+	// ConditionMembersResolved (Team, Queue): every reference exists.
+	ConditionMembersResolved = "MembersResolved"
+	// ConditionProvisioned (Queue): every PBX acknowledged the queue as it is now. Voice queues only.
+	ConditionProvisioned = "Provisioned"
+
+	// ConditionConnected (PBX): its pbxlet is connected and its Asterisk answers.
+	ConditionConnected = "Connected"
+	// ConditionInSync (PBX): the running Asterisk has the present configuration.
+	ConditionInSync = "InSync"
+
+	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
+	ConditionIMAPReady = "IMAPReady"
+	// ConditionSMTPReady (EmailAccount): the server accepted connection and sign-in; no mail is sent to find out.
+	ConditionSMTPReady = "SMTPReady"
+	// ConditionRouted (EmailAccount): the queue that new interactions go to exists and is an Email queue.
+	ConditionRouted = "Routed"
+	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
+	ConditionCertificateNotVerified = "CertificateNotVerified"
+)
+
+// Condition reasons. They are API: clients may match them.
+const (
+	ReasonSucceeded   = "Succeeded"
+	ReasonProgressing = "Progressing"
+	ReasonPaused      = "Paused"
+	ReasonDeactivated = "Deactivated"
+	ReasonInactive    = "Inactive"
+	ReasonDeleting    = "Deleting"
+
+	// ReasonInvalid: a rule that admission would have enforced is broken.
+	ReasonInvalid = "Invalid"
+	// ReasonConflict: a value that must be unique belongs to another object.
+	ReasonConflict = "Conflict"
+	// ReasonUnavailable: a part outside Kubernetes did not answer; retried.
+	ReasonUnavailable = "Unavailable"
+
+	ReasonContactCenterMissing   = "ContactCenterMissing"
+	ReasonContactCenterAmbiguous = "ContactCenterAmbiguous"
+
+	ReasonAllocated         = "Allocated"
+	ReasonRangeFull         = "RangeFull"
+	ReasonOutOfRange        = "OutOfRange"
+	ReasonExtensionTaken    = "ExtensionTaken"
+	ReasonUsernameTaken     = "UsernameTaken"
+	ReasonNameEqualsNumber  = "FullNameEqualsExtension"
+	ReasonSecretNotFound    = "SecretNotFound"
+	ReasonSecretKeyMissing  = "SecretKeyMissing"
+	ReasonSecretNotLabelled = "SecretNotLabelled"
+	ReasonPolicyViolated    = "PasswordPolicyViolated"
+	ReasonPasswordReused    = "PasswordReused"
+	ReasonPINInvalid        = "PINInvalid"
+	ReasonNoPassword        = "NoPassword"
+
+	ReasonNoPBX            = "NoPBX"
+	ReasonProvisioned      = "Provisioned"
+	ReasonWaitingForPBX    = "WaitingForPBX"
+	ReasonRejected         = "Rejected"
+	ReasonNotRegistered    = "NotRegistered"
+	ReasonRegistered       = "Registered"
+	ReasonNoMembership     = "NoMembership"
+	ReasonMember           = "Member"
+	ReasonMembersMissing   = "MembersMissing"
+	ReasonResolved         = "Resolved"
+	ReasonNumberTaken      = "NumberTaken"
+	ReasonConnected        = "Connected"
+	ReasonDisconnected     = "Disconnected"
+	ReasonAsteriskDown     = "AsteriskDown"
+	ReasonRestartRequired  = "RestartRequired"
+	ReasonContextForbidden = "ContextNotAllowed"
+	ReasonTransportMissing = "TransportNotOffered"
+
+	ReasonQueueNotFound     = "QueueNotFound"
+	ReasonQueueWrongChannel = "QueueWrongChannel"
+	ReasonAddressTaken      = "AddressTaken"
+	ReasonKeyTaken          = "KeyTaken"
+	ReasonAcceptAny         = "AcceptAny"
+)
+
+// Names that objects and clients agree on.
+const (
+	// Finalizer guards every object that has effects outside Kubernetes.
+	Finalizer = "ringmaster.dev/finalizer"
+	// CredentialLabel marks Secrets that Ringmaster may read; admission checks their content. Its value says what the
+	// Secret holds and is informative.
+	CredentialLabel = "ringmaster.dev/credential"
+	// PausedAnnotation stops reconciling of an object while its value is "true".
+	PausedAnnotation = "ringmaster.dev/paused"
+	// ReconcileAtAnnotation asks for a reconcile; the value is echoed in status.lastHandledReconcileAt.
+	ReconcileAtAnnotation = "ringmaster.dev/reconcile-at"
+)

@@ -1,0 +1,192 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ContactCenterSpec is what holds for every object of the namespace.
+type ContactCenterSpec struct {
+	// displayName of the center, shown to people.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// extensions are the internal numbers that agents may have.
+	// +optional
+	// +kubebuilder:default={}
+	Extensions ExtensionsSpec `json:"extensions,omitempty"`
+
+	// security of sign-in.
+	// +optional
+	// +kubebuilder:default={}
+	Security SecuritySpec `json:"security,omitempty"`
+
+	// email defaults for all accounts of the center.
+	// +optional
+	// +kubebuilder:default={}
+	Email EmailDefaults `json:"email,omitempty"`
+}
+
+// ExtensionsSpec says which internal numbers exist.
+type ExtensionsSpec struct {
+	// ranges that extensions are allocated from, in this order; an extension given in an Agent must lie in one of them.
+	// Default: 1000 to 9999.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:default={{from: "1000", to: "9999"}}
+	Ranges []ExtensionRange `json:"ranges,omitempty"`
+
+	// quarantine is how long the number of a deleted agent is not given to anybody else, so that callers do not reach
+	// a stranger. The same agent, applied again, gets it back at once. Default 24h; 0s turns it off.
+	// +optional
+	// +kubebuilder:default="24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="quarantine must be between 0s and 8760h"
+	Quarantine *metav1.Duration `json:"quarantine,omitempty"`
+}
+
+// ExtensionRange is inclusive on both ends.
+// +kubebuilder:validation:XValidation:rule="size(self.from) == size(self.to) && int(self.from) <= int(self.to)",message="from and to must have the same number of digits, and from must not be greater than to"
+type ExtensionRange struct {
+	// from is the first number, 2 to 10 digits.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[0-9]{2,10}$`
+	From string `json:"from"`
+	// to is the last number, as many digits as from.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[0-9]{2,10}$`
+	To string `json:"to"`
+}
+
+// SecuritySpec governs how people sign in.
+type SecuritySpec struct {
+	// suite switches the strong-password rules. Disabled leaves one rule: a password must not be empty. Default Enabled.
+	// +optional
+	// +kubebuilder:default=Enabled
+	Suite SwitchState `json:"suite,omitempty"`
+	// passwordPolicy of agents' sign-in passwords. It holds while suite is Enabled, at admission of the
+	// Secret, in every reconcile and for changes made through the desk.
+	// +optional
+	// +kubebuilder:default={}
+	PasswordPolicy PasswordPolicySpec `json:"passwordPolicy,omitempty"`
+}
+
+// PasswordPolicySpec can be made stricter than the defaults, not weaker: the defaults are the minimum.
+type PasswordPolicySpec struct {
+	// minLength in characters. Default 8.
+	// +optional
+	// +kubebuilder:default=8
+	// +kubebuilder:validation:Minimum=8
+	// +kubebuilder:validation:Maximum=128
+	MinLength int32 `json:"minLength,omitempty"`
+	// minLowercase letters. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8
+	MinLowercase *int32 `json:"minLowercase,omitempty"`
+	// minUppercase letters. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8
+	MinUppercase *int32 `json:"minUppercase,omitempty"`
+	// minDigits. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8
+	MinDigits *int32 `json:"minDigits,omitempty"`
+	// minSpecials is how many characters of specialCharacters are needed. Others are allowed but do not count. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=8
+	MinSpecials *int32 `json:"minSpecials,omitempty"`
+	// specialCharacters that count for minSpecials, printable ASCII. Default ~!@#$%^&-_=+[{]}
+	// +optional
+	// +kubebuilder:default="~!@#$%^&-_=+[{]}"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[\x20-\x7e]+$`
+	SpecialCharacters string `json:"specialCharacters,omitempty"`
+	// historySize is how many of the last passwords must not be used again; 1 means that a new password differs
+	// from the present one. Default 1.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=12
+	HistorySize int32 `json:"historySize,omitempty"`
+}
+
+// EmailDefaults for accounts that do not say otherwise.
+type EmailDefaults struct {
+	// pollInterval between looks into a mailbox whose server cannot notify (IDLE), with ±10 % jitter; with IDLE it is the
+	// interval of an additional full check. Default 60s.
+	// +optional
+	// +kubebuilder:default="60s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"
+	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+}
+
+// ContactCenterStatus counts what the center consists of.
+type ContactCenterStatus struct {
+	CommonStatus `json:",inline"`
+	// agents in the namespace.
+	// +optional
+	Agents int32 `json:"agents,omitempty"`
+	// readyAgents is how many of them are Ready.
+	// +optional
+	ReadyAgents int32 `json:"readyAgents,omitempty"`
+	// queues in the namespace.
+	// +optional
+	Queues int32 `json:"queues,omitempty"`
+	// pbxes in the namespace.
+	// +optional
+	PBXes int32 `json:"pbxes,omitempty"`
+	// emailAccounts in the namespace.
+	// +optional
+	EmailAccounts int32 `json:"emailAccounts,omitempty"`
+}
+
+// ContactCenter turns its namespace into a contact center. A namespace holds exactly one.
+//
+// Conditions: Ready.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=contactcenters,shortName=cc,categories=ringmaster
+// +kubebuilder:printcolumn:name="Agents",type=integer,JSONPath=`.status.agents`
+// +kubebuilder:printcolumn:name="Ready-Agents",type=integer,JSONPath=`.status.readyAgents`
+// +kubebuilder:printcolumn:name="Queues",type=integer,JSONPath=`.status.queues`
+// +kubebuilder:printcolumn:name="Accounts",type=integer,JSONPath=`.status.emailAccounts`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type ContactCenter struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
+	// +optional
+	// +kubebuilder:default={}
+	Spec ContactCenterSpec `json:"spec,omitempty"`
+	// status is what is true now.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status ContactCenterStatus `json:"status,omitempty"`
+}
+
+// ContactCenterList is a list of ContactCenters.
+// +kubebuilder:object:root=true
+type ContactCenterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []ContactCenter `json:"items"`
+}

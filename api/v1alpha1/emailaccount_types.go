@@ -1,0 +1,289 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// EmailAccountSpec describes a mailbox that agents share.
+type EmailAccountSpec struct {
+	// displayName is the sender's name customers see. Default: metadata.name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// key is the label on agents' tabs: 1 to 5 characters, letters, digits, _ and -. Unique in the namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=5
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`
+	Key string `json:"key"`
+
+	// address is the sender of answers (RFC 5321). Unique in the namespace. Mails from it are never customers' mails.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^[^\s@<>"(),:;\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`
+	Address string `json:"address"`
+
+	// description is free text for people who read the manifest; it has no effect.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+
+	// state Inactive closes the connection and refuses answers; nothing is lost. Default Active.
+	// +optional
+	// +kubebuilder:default=Active
+	State ActiveState `json:"state,omitempty"`
+
+	// service that hosts the mailbox. Custom: imap and smtp say where. Default Custom.
+	// +optional
+	// +kubebuilder:default=Custom
+	Service EmailService `json:"service,omitempty"`
+
+	// authentication at both servers. Default: Basic with the address as its user name.
+	// +required
+	Authentication EmailAuthentication `json:"authentication"`
+
+	// imap is where mails come from.
+	// +required
+	IMAP EmailIMAP `json:"imap"`
+
+	// smtp is where answers go.
+	// +required
+	SMTP EmailSMTP `json:"smtp"`
+
+	// routing of what comes in.
+	// +required
+	Routing EmailRouting `json:"routing"`
+}
+
+// EmailService hosts mailboxes.
+// +kubebuilder:validation:Enum=Custom
+type EmailService string
+
+// EmailAuthentication is how Ringmaster signs in.
+// +kubebuilder:validation:XValidation:rule="self.type == 'Basic' ? has(self.basic) : !has(self.basic)",message="basic is required for type Basic and forbidden for None"
+type EmailAuthentication struct {
+	// type: Basic (user name and password) or None (no sign-in: IMAP must greet with PREAUTH, SMTP relays). Default Basic.
+	// +optional
+	// +kubebuilder:default=Basic
+	// +kubebuilder:validation:Enum=Basic;None
+	Type string `json:"type,omitempty"`
+	// basic credentials.
+	// +optional
+	Basic *BasicAuthentication `json:"basic,omitempty"`
+	// plaintext Allowed sends the password over an unencrypted connection (security None). Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	// +kubebuilder:validation:Enum=Allowed;Denied
+	Plaintext string `json:"plaintext,omitempty"`
+}
+
+// BasicAuthentication is a user name and a password.
+type BasicAuthentication struct {
+	// username. Default: the account's address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	Username string `json:"username,omitempty"`
+	// passwordSecretRef is the password.
+	// +required
+	PasswordSecretRef SecretKeyReference `json:"passwordSecretRef"`
+}
+
+// TransportSecurity of a connection.
+// +kubebuilder:validation:Enum=TLS;StartTLS;None
+type TransportSecurity string
+
+// Values of TransportSecurity.
+const (
+	SecurityTLS      TransportSecurity = "TLS"
+	SecurityStartTLS TransportSecurity = "StartTLS"
+	SecurityNone     TransportSecurity = "None"
+)
+
+// CertificateValidation of a server.
+// +kubebuilder:validation:Enum=Verify;AcceptAny
+type CertificateValidation string
+
+// Values of CertificateValidation.
+const (
+	CertificateVerify    CertificateValidation = "Verify"
+	CertificateAcceptAny CertificateValidation = "AcceptAny"
+)
+
+// ServerTLS is how a connection is protected.
+type ServerTLS struct {
+	// security: TLS from the first byte, StartTLS (never silently downgraded) or None. Default TLS.
+	// +optional
+	// +kubebuilder:default=TLS
+	Security TransportSecurity `json:"security,omitempty"`
+	// certificateValidation Verify checks chain and host name; AcceptAny accepts every certificate and shows as the condition
+	// CertificateNotVerified. Default Verify.
+	// +optional
+	// +kubebuilder:default=Verify
+	CertificateValidation CertificateValidation `json:"certificateValidation,omitempty"`
+	// caSecretRef is a PEM bundle of authorities that replaces the system's for this server.
+	// +optional
+	CASecretRef *SecretKeyReference `json:"caSecretRef,omitempty"`
+}
+
+// EmailIMAP is the incoming side (RFC 9051).
+// +kubebuilder:validation:XValidation:rule="self.security != 'None' || self.certificateValidation == 'Verify'",message="certificateValidation has no meaning when security is None"
+type EmailIMAP struct {
+	ServerTLS `json:",inline"`
+	// host name or IP address of the server.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`
+	Host string `json:"host"`
+	// port of the server. Default 993.
+	// +optional
+	// +kubebuilder:default=993
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// mailbox to watch. Default INBOX.
+	// +optional
+	// +kubebuilder:default=INBOX
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]+$`
+	Mailbox string `json:"mailbox,omitempty"`
+	// connectionTimeout for TCP, TLS and greeting together. Default 10s.
+	// +optional
+	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('300s')",message="connectionTimeout must be between 1s and 300s"
+	ConnectionTimeout *metav1.Duration `json:"connectionTimeout,omitempty"`
+	// authenticationTimeout for sign-in. Default 5s.
+	// +optional
+	// +kubebuilder:default="5s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('300s')",message="authenticationTimeout must be between 1s and 300s"
+	AuthenticationTimeout *metav1.Duration `json:"authenticationTimeout,omitempty"`
+	// pollInterval between looks into the mailbox. Default: the ContactCenter's spec.email.pollInterval.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"
+	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+	// delivery Auto: be notified (IDLE, RFC 2177) where the server can, else poll. Poll: only poll. Default Auto.
+	// +optional
+	// +kubebuilder:default=Auto
+	// +kubebuilder:validation:Enum=Auto;Poll
+	Delivery string `json:"delivery,omitempty"`
+	// initialSync decides what happens to mails that are in the mailbox when the account is connected first. FromNow leaves them alone; All takes the unseen
+	// ones. Immutable in effect: it is read once per mailbox. Default FromNow.
+	// +optional
+	// +kubebuilder:default=FromNow
+	// +kubebuilder:validation:Enum=FromNow;All
+	InitialSync string `json:"initialSync,omitempty"`
+	// headerFilters that a mail must all satisfy to be taken; others stay unseen in the mailbox.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	HeaderFilters []HeaderFilter `json:"headerFilters,omitempty"`
+	// maxMessageSize: of a larger mail only the header is taken. Default 50Mi.
+	// +optional
+	// +kubebuilder:default="50Mi"
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('64Ki')) >= 0 && quantity(string(self)).compareTo(quantity('256Mi')) <= 0",message="maxMessageSize must be between 64Ki and 256Mi"
+	MaxMessageSize *resource.Quantity `json:"maxMessageSize,omitempty"`
+}
+
+// HeaderFilter is a header that must be present.
+type HeaderFilter struct {
+	// name of the header, letter case does not matter (RFC 5322 field name).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=76
+	// +kubebuilder:validation:Pattern=`^[!-9;-~]{1,76}$`
+	Name string `json:"name"`
+	// value the header must have exactly, letter case included. Absent: any value.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=998
+	// +kubebuilder:validation:Pattern=`^[^\r\n\x00]*$`
+	Value *string `json:"value,omitempty"`
+}
+
+// EmailSMTP is the outgoing side (RFC 5321, RFC 6409).
+// +kubebuilder:validation:XValidation:rule="self.security != 'None' || self.certificateValidation == 'Verify'",message="certificateValidation has no meaning when security is None"
+type EmailSMTP struct {
+	ServerTLS `json:",inline"`
+	// host name or IP address of the server.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`
+	Host string `json:"host"`
+	// port of the server. Default 465.
+	// +optional
+	// +kubebuilder:default=465
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// EmailRouting says where new interactions go.
+type EmailRouting struct {
+	// queueRef is the Email queue that new interactions wait in.
+	// +required
+	QueueRef ObjectReference `json:"queueRef"`
+}
+
+// EmailAccountStatus is what is known of a mailbox.
+type EmailAccountStatus struct {
+	CommonStatus `json:",inline"`
+	// certificateSHA256 is the fingerprint of the IMAP server's certificate, in hex.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	CertificateSHA256 string `json:"certificateSHA256,omitempty"`
+	// lastPollTime is when the mailbox was last looked through with success, at a minute's precision.
+	// +optional
+	LastPollTime *metav1.Time `json:"lastPollTime,omitempty"`
+	// ingested mails since the account exists.
+	// +optional
+	Ingested int64 `json:"ingested,omitempty"`
+	// quarantined mails that were kept but could not be read.
+	// +optional
+	Quarantined int64 `json:"quarantined,omitempty"`
+}
+
+// EmailAccount is a mailbox that agents answer together.
+//
+// Conditions: Ready, IMAPReady, SMTPReady, Routed; CertificateNotVerified while AcceptAny.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster
+// +kubebuilder:selectablefield:JSONPath=`.spec.address`
+// +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.spec.key`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
+// +kubebuilder:printcolumn:name="Queue",type=string,JSONPath=`.spec.routing.queueRef.name`
+// +kubebuilder:printcolumn:name="IMAP",type=string,JSONPath=`.status.conditions[?(@.type=="IMAPReady")].reason`
+// +kubebuilder:printcolumn:name="SMTP",type=string,JSONPath=`.status.conditions[?(@.type=="SMTPReady")].reason`
+// +kubebuilder:printcolumn:name="Mails",type=integer,JSONPath=`.status.ingested`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type EmailAccount struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
+	// +required
+	Spec EmailAccountSpec `json:"spec"`
+	// status is what is true now.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status EmailAccountStatus `json:"status,omitempty"`
+}
+
+// EmailAccountList is a list of EmailAccounts.
+// +kubebuilder:object:root=true
+type EmailAccountList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []EmailAccount `json:"items"`
+}

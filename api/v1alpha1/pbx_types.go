@@ -1,0 +1,167 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// PBXSpec describes one Asterisk and how it is reached.
+// +kubebuilder:validation:XValidation:rule="has(self.transports.udp) || has(self.transports.tcp) || has(self.transports.wss)",message="transports: at least one of udp, tcp and wss is needed"
+type PBXSpec struct {
+	// realm of SIP digest authentication (RFC 7616). It is part of every digest, so it cannot be changed. Default: ringmaster.
+	// +optional
+	// +kubebuilder:default="ringmaster"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9._-]+$`
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="realm is immutable: it is part of every agent's digest"
+	Realm string `json:"realm,omitempty"`
+
+	// advertisedAddress is the host name or IP address at which phones reach this PBX. Agents get it in their SIP Secret, and an
+	// IP address that differs from Asterisk's own is announced in signalling and media (NAT in front of the PBX).
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$`
+	AdvertisedAddress string `json:"advertisedAddress"`
+
+	// bindAddress is the IPv4 address Asterisk listens on. Default 0.0.0.0, every address.
+	// +optional
+	// +kubebuilder:default="0.0.0.0"
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,3}(\.[0-9]{1,3}){3}$`
+	BindAddress string `json:"bindAddress,omitempty"`
+
+	// transports that phones may use, each with its port. Default: UDP and TCP on 5060. Asterisk cannot change a transport
+	// while it runs: a change here takes effect at its next restart, which InSync=False, reason RestartRequired, asks for.
+	// +optional
+	// +kubebuilder:default={udp: {port: 5060}, tcp: {port: 5060}}
+	Transports PBXTransports `json:"transports,omitempty"`
+
+	// contexts of the dialplan that agents may be put in, beside from-sip.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=79
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9_.-]+$`
+	Contexts []string `json:"contexts,omitempty"`
+}
+
+// PBXTransports are the listeners of Asterisk; an absent one is off.
+type PBXTransports struct {
+	// udp listener.
+	// +optional
+	UDP *TransportPort `json:"udp,omitempty"`
+	// tcp listener.
+	// +optional
+	TCP *TransportPort `json:"tcp,omitempty"`
+	// wss is SIP over secure WebSocket (RFC 7118). The listener is Asterisk's own HTTP server with TLS (http.conf); the port here
+	// is the one it listens on and is what clients are told.
+	// +optional
+	WSS *TransportPort `json:"wss,omitempty"`
+}
+
+// TransportPort is where a transport listens.
+type TransportPort struct {
+	// port number.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+}
+
+// PBXStatus is what is known of the Asterisk.
+type PBXStatus struct {
+	CommonStatus `json:",inline"`
+	// linkSecretName is the Secret with what the pbxlet needs to connect: ca.crt, token, server, pbx.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	LinkSecretName string `json:"linkSecretName,omitempty"`
+	// pbxlet that is connected, or was last.
+	// +optional
+	PBXlet PBXletStatus `json:"pbxlet,omitempty"`
+	// asteriskVersion as Asterisk reports it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	AsteriskVersion string `json:"asteriskVersion,omitempty"`
+	// appliedVersion of the configuration, a hash, that Asterisk acknowledged last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	AppliedVersion string `json:"appliedVersion,omitempty"`
+	// appliedAt is when that was.
+	// +optional
+	AppliedAt *metav1.Time `json:"appliedAt,omitempty"`
+	// endpoints that the running Asterisk has.
+	// +optional
+	Endpoints int32 `json:"endpoints,omitempty"`
+	// registered is how many phones are registered.
+	// +optional
+	Registered int32 `json:"registered,omitempty"`
+	// lastRejection is why a configuration was refused last; the previous one stayed in effect.
+	// +optional
+	LastRejection *PBXRejection `json:"lastRejection,omitempty"`
+}
+
+// PBXletStatus identifies the pull agent beside Asterisk.
+type PBXletStatus struct {
+	// version of the pbxlet.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	Version string `json:"version,omitempty"`
+	// connectedSince is empty while it is not connected.
+	// +optional
+	ConnectedSince *metav1.Time `json:"connectedSince,omitempty"`
+}
+
+// PBXRejection is a refused configuration.
+type PBXRejection struct {
+	// version that was refused.
+	// +required
+	// +kubebuilder:validation:MaxLength=80
+	Version string `json:"version"`
+	// reason in words.
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason"`
+	// time of the refusal.
+	// +required
+	Time metav1.Time `json:"time"`
+}
+
+// PBX is one Asterisk 22 with a pbxlet beside it.
+//
+// Conditions: Ready, Connected, InSync.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=pbxes,singular=pbx,shortName=pbx,categories=ringmaster
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.advertisedAddress`
+// +kubebuilder:printcolumn:name="Connected",type=string,JSONPath=`.status.conditions[?(@.type=="Connected")].status`
+// +kubebuilder:printcolumn:name="In-Sync",type=string,JSONPath=`.status.conditions[?(@.type=="InSync")].status`
+// +kubebuilder:printcolumn:name="Endpoints",type=integer,JSONPath=`.status.endpoints`
+// +kubebuilder:printcolumn:name="Registered",type=integer,JSONPath=`.status.registered`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Version",type=string,priority=1,JSONPath=`.status.appliedVersion`
+// +kubebuilder:printcolumn:name="Asterisk",type=string,priority=1,JSONPath=`.status.asteriskVersion`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type PBX struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
+	// +required
+	Spec PBXSpec `json:"spec"`
+	// status is what is true now.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status PBXStatus `json:"status,omitempty"`
+}
+
+// PBXList is a list of PBXes.
+// +kubebuilder:object:root=true
+type PBXList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []PBX `json:"items"`
+}

@@ -1,0 +1,202 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// QueueSpec describes where interactions wait and who gets them.
+// +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' ? has(self.number) : !has(self.number)",message="number is required for channel Voice and forbidden for the others"
+// +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' || !has(self.voice)",message="voice is only for channel Voice"
+// +kubebuilder:validation:XValidation:rule="self.channel != 'Voice' || !has(self.digital)",message="digital is not for channel Voice"
+// +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' || self.strategy in ['RRMemory', 'LeastRecent']",message="strategy: channel Email knows RRMemory and LeastRecent"
+type QueueSpec struct {
+	// displayName of the queue. Default: metadata.name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=80
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	DisplayName string `json:"displayName,omitempty"`
+
+	// channel of the interactions. Immutable. Default Voice.
+	// +optional
+	// +kubebuilder:default=Voice
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="channel is immutable"
+	Channel QueueChannel `json:"channel,omitempty"`
+
+	// number that callers dial, 2 to 10 digits, unique among agents and queues of the namespace. Voice only; it need not lie in the ranges of the
+	// ContactCenter, which are for agents.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=10
+	// +kubebuilder:validation:Pattern=`^[0-9]{2,10}$`
+	Number string `json:"number,omitempty"`
+
+	// strategy by which members are chosen. Voice knows Asterisk's eight; Email knows RRMemory (round robin that remembers where it left off) and
+	// LeastRecent. Default RRMemory.
+	// +optional
+	// +kubebuilder:default=RRMemory
+	Strategy QueueStrategy `json:"strategy,omitempty"`
+
+	// members of the queue. An agent that several entries name gets the lowest penalty among them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	Members []QueueMember `json:"members,omitempty"`
+
+	// voice timing; Voice only.
+	// +optional
+	Voice *QueueVoice `json:"voice,omitempty"`
+
+	// digital timing; every channel but Voice.
+	// +optional
+	Digital *QueueDigital `json:"digital,omitempty"`
+}
+
+// QueueChannel is what a queue is made of.
+// +kubebuilder:validation:Enum=Voice;Email
+type QueueChannel string
+
+// Channels.
+const (
+	ChannelVoice QueueChannel = "Voice"
+	ChannelEmail QueueChannel = "Email"
+)
+
+// QueueStrategy chooses among members.
+// +kubebuilder:validation:Enum=RingAll;LeastRecent;FewestCalls;Random;RRMemory;RROrdered;Linear;WRandom
+type QueueStrategy string
+
+// Strategies.
+const (
+	StrategyRingAll     QueueStrategy = "RingAll"
+	StrategyLeastRecent QueueStrategy = "LeastRecent"
+	StrategyFewestCalls QueueStrategy = "FewestCalls"
+	StrategyRandom      QueueStrategy = "Random"
+	StrategyRRMemory    QueueStrategy = "RRMemory"
+	StrategyRROrdered   QueueStrategy = "RROrdered"
+	StrategyLinear      QueueStrategy = "Linear"
+	StrategyWRandom     QueueStrategy = "WRandom"
+)
+
+// QueueMember adds agents to a queue, in exactly one way.
+// +kubebuilder:validation:ExactlyOneOf=agentRef;teamRef;agentSelector
+type QueueMember struct {
+	// agentRef is one agent.
+	// +optional
+	AgentRef *ObjectReference `json:"agentRef,omitempty"`
+	// teamRef is every agent of a team.
+	// +optional
+	TeamRef *ObjectReference `json:"teamRef,omitempty"`
+	// agentSelector is every agent whose labels match.
+	// +optional
+	AgentSelector *metav1.LabelSelector `json:"agentSelector,omitempty"`
+	// penalty: members with a lower one are tried first. Default 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=1000
+	Penalty int32 `json:"penalty,omitempty"`
+}
+
+// QueueVoice is the timing of a voice queue.
+type QueueVoice struct {
+	// ringTimeout is how long a member's phone rings. Default 15s.
+	// +optional
+	// +kubebuilder:default="15s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="ringTimeout must be between 1s and 10m"
+	RingTimeout *metav1.Duration `json:"ringTimeout,omitempty"`
+	// retryInterval is the wait before members are tried again. Default 5s.
+	// +optional
+	// +kubebuilder:default="5s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('10m')",message="retryInterval must be between 0s and 10m"
+	RetryInterval *metav1.Duration `json:"retryInterval,omitempty"`
+	// wrapUpTime is how long a member is left alone after a call. Default 0s.
+	// +optional
+	// +kubebuilder:default="0s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('1h')",message="wrapUpTime must be between 0s and 1h"
+	WrapUpTime *metav1.Duration `json:"wrapUpTime,omitempty"`
+	// maxWaiting callers; 0 means no limit. Default 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10000
+	MaxWaiting int32 `json:"maxWaiting,omitempty"`
+}
+
+// QueueDigital is the timing of an e-mail queue.
+type QueueDigital struct {
+	// offerTimeout is how long an agent has to accept before the interaction is offered on. Default 30s.
+	// +optional
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="offerTimeout must be between 1s and 168h"
+	OfferTimeout *metav1.Duration `json:"offerTimeout,omitempty"`
+}
+
+// QueueStatus is who answers the queue.
+type QueueStatus struct {
+	CommonStatus `json:",inline"`
+	// memberCount of effective members: teams and selectors resolved, deactivated agents left out.
+	// +optional
+	MemberCount int32 `json:"memberCount,omitempty"`
+	// readyMembers are signed in and not paused.
+	// +optional
+	ReadyMembers int32 `json:"readyMembers,omitempty"`
+	// members in effect, the first 1000.
+	// +optional
+	// +listType=map
+	// +listMapKey=agent
+	// +kubebuilder:validation:MaxItems=1000
+	Members []EffectiveMember `json:"members,omitempty"`
+	// waiting interactions of a digital queue.
+	// +optional
+	Waiting int32 `json:"waiting,omitempty"`
+}
+
+// EffectiveMember is an agent of the queue.
+type EffectiveMember struct {
+	// agent by name.
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Agent string `json:"agent"`
+	// penalty in effect.
+	// +optional
+	Penalty int32 `json:"penalty,omitempty"`
+}
+
+// Queue is where calls or e-mails wait for its members.
+//
+// Conditions: Ready, MembersResolved and, for Voice, Provisioned.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=queues,shortName=qu,categories=ringmaster
+// +kubebuilder:selectablefield:JSONPath=`.spec.channel`
+// +kubebuilder:printcolumn:name="Channel",type=string,JSONPath=`.spec.channel`
+// +kubebuilder:printcolumn:name="Number",type=string,JSONPath=`.spec.number`
+// +kubebuilder:printcolumn:name="Strategy",type=string,JSONPath=`.spec.strategy`
+// +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.memberCount`
+// +kubebuilder:printcolumn:name="On-Duty",type=integer,JSONPath=`.status.readyMembers`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.waiting`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Queue struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata is the standard object metadata.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
+	// +required
+	Spec QueueSpec `json:"spec"`
+	// status is what is true now.
+	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
+	Status QueueStatus `json:"status,omitempty"`
+}
+
+// QueueList is a list of Queues.
+// +kubebuilder:object:root=true
+type QueueList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Queue `json:"items"`
+}
