@@ -1,0 +1,184 @@
+package voice
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The files of a snapshot; each is included by Asterisk's file of that name.
+const (
+	PJSIPFile      = "pjsip.conf"
+	QueuesFile     = "queues.conf"
+	VoicemailFile  = "voicemail.conf"
+	ExtensionsFile = "extensions.conf"
+	FeaturesFile   = "features.conf"
+)
+
+// Snapshot is one version of all files of a PBX and what Asterisk must show
+// once it has loaded them.
+type Snapshot struct {
+	// Version is the SHA-256 over all file names and hashes, in hex.
+	Version string
+	// Files are sorted by path.
+	Files []File
+	// Expect is what reading back from Asterisk must find.
+	Expect Expect
+	// Objects maps every object's Key to its hash: an object is in force as it
+	// is now only when an acknowledged snapshot holds its present hash.
+	Objects map[string]string
+}
+
+// File is one configuration file.
+type File struct {
+	// Path is the file's base name.
+	Path string
+	// Content is the whole file.
+	Content []byte
+	// SHA256 is the hash of Content, in hex.
+	SHA256 string
+}
+
+// Expect is what Asterisk shows when exactly these files are loaded.
+type Expect struct {
+	// Endpoints are the names of all endpoints and of their auths, sorted.
+	Endpoints []string
+	// AORs are the names of all AORs, sorted, among them PJSIPRevision.
+	AORs []string
+	// PJSIPRevision is an AOR nobody can register to; it names the content of
+	// pjsip.conf, so that an old file still loaded is told from the new one.
+	PJSIPRevision string
+	// DialplanRevision is the value of the global variable RevisionVariable.
+	DialplanRevision string
+	// Queues are sorted by name.
+	Queues []ExpectQueue
+	// Mailboxes are the numbers of all mailboxes in MailboxContext, sorted.
+	Mailboxes []string
+	// Transports are sorted by name.
+	Transports []ExpectTransport
+}
+
+// ExpectQueue is one queue as QueueStatus shows it.
+type ExpectQueue struct {
+	Name, Strategy string
+	// Members are sorted by interface.
+	Members []ExpectMember
+}
+
+// ExpectMember is one queue member as QueueStatus shows it.
+type ExpectMember struct {
+	// Interface is, for example, "PJSIP/1001".
+	Interface string
+	Penalty   int
+}
+
+// ExpectTransport is one transport as "pjsip show transports" shows it.
+type ExpectTransport struct {
+	// Name is, for example, "transport-udp".
+	Name string
+	// Protocol is udp, tcp or wss.
+	Protocol string
+	// Bind is address:port.
+	Bind string
+}
+
+// RevisionVariable is the dialplan's global variable that names the content
+// of extensions.conf.
+const RevisionVariable = "RINGMASTER_DIALPLAN"
+
+// Render writes the files for one PBX. The same Center, in whatever order its
+// slices are, gives the same Snapshot. The error joins one *FieldError for
+// everything that cannot be represented; then nothing is rendered.
+func Render(c Center) (Snapshot, error) {
+	if errs := c.validate(); len(errs) > 0 {
+		slices.SortStableFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return Snapshot{}, errors.Join(errs...)
+	}
+	c = c.sorted()
+	s := Snapshot{Objects: c.objects()}
+	for _, r := range []func(Center, *Expect) (File, error){
+		renderExtensions, renderFeatures, renderPJSIP, renderQueues, renderVoicemail,
+	} {
+		f, err := r(c, &s.Expect)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		s.Files = append(s.Files, f)
+	}
+	h := sha256.New()
+	for _, f := range s.Files {
+		fmt.Fprintf(h, "%s %s\n", f.Path, f.SHA256)
+	}
+	s.Version = hex.EncodeToString(h.Sum(nil))
+	return s, nil
+}
+
+// NewFile is a File with its hash.
+func NewFile(path string, content []byte) File {
+	return File{Path: path, Content: content, SHA256: digest(content)}
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// Fingerprint is a hash over everything in the endpoint but Key and Hash.
+func (e Endpoint) Fingerprint() string {
+	e.Key, e.Hash = "", ""
+	return fingerprint(e)
+}
+
+// Fingerprint is a hash over everything in the queue but Key and Hash.
+func (q Queue) Fingerprint() string {
+	q.Key, q.Hash = "", ""
+	q.Members = sortedMembers(q.Members)
+	return fingerprint(q)
+}
+
+func fingerprint(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("voice: a plain struct cannot be marshalled: " + err.Error())
+	}
+	return digest(b)
+}
+
+func (c Center) objects() map[string]string {
+	m := make(map[string]string, len(c.Agents)+len(c.Queues))
+	for _, e := range c.Agents {
+		m[e.Key] = e.Hash
+		if e.Hash == "" {
+			m[e.Key] = e.Fingerprint()
+		}
+	}
+	for _, q := range c.Queues {
+		m[q.Key] = q.Hash
+		if q.Hash == "" {
+			m[q.Key] = q.Fingerprint()
+		}
+	}
+	return m
+}
+
+// sorted copies what it reorders, so that the caller's slices stay as they are.
+func (c Center) sorted() Center {
+	c.Agents = slices.Clone(c.Agents)
+	slices.SortFunc(c.Agents, func(a, b Endpoint) int { return strings.Compare(a.Extension, b.Extension) })
+	c.Queues = slices.Clone(c.Queues)
+	slices.SortFunc(c.Queues, func(a, b Queue) int { return strings.Compare(a.Name, b.Name) })
+	for i := range c.Queues {
+		c.Queues[i].Members = sortedMembers(c.Queues[i].Members)
+	}
+	return c
+}
+
+func sortedMembers(m []Member) []Member {
+	m = slices.Clone(m)
+	slices.SortFunc(m, func(a, b Member) int { return strings.Compare(a.Extension, b.Extension) })
+	return m
+}
