@@ -1,0 +1,203 @@
+// Package desk is the HTTP API that agents' clients use: sign-in, profile, presence, interactions and the event
+// stream. Every path decides on the server what its caller may see; another agent's interaction is not found.
+//
+// Errors are RFC 9457 problem documents with a stable code (problem.go). The OpenAPI 3.1 document is made from the
+// Go types and served at /openapi.json and /openapi.yaml.
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/ringmaster-dev/ringmaster/internal/security"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Defaults of Options.
+const (
+	DefaultSessionTTL = 12 * time.Hour
+	DefaultHeartbeat  = 15 * time.Second
+)
+
+// SIPSecret is what a phone registers with.
+type SIPSecret struct {
+	Username string `json:"username" doc:"Digest user name"`
+	Password string `json:"password" doc:"Digest password"`
+	Realm    string `json:"realm" doc:"Digest realm"`
+	Server   string `json:"server" doc:"host[:port] of the registrar"`
+	WSSURL   string `json:"wssURL,omitempty" doc:"WebSocket URL for SIP over WSS (RFC 7118), when the PBX offers one"`
+}
+
+// SIPSecrets finds the SIP secret of an agent. Any error makes the profile go out without it.
+type SIPSecrets interface {
+	SIPSecret(ctx context.Context, agent store.Key) (SIPSecret, error)
+}
+
+// ReplyInput is what an answer is composed from.
+type ReplyInput struct {
+	Account     store.Account
+	Interaction store.Interaction
+	// Thread holds all messages so far, oldest first; the last inbound one is what is answered.
+	Thread []store.Message
+	Agent  store.Agent
+	// Text is plain text as the agent wrote it.
+	Text string
+	// Cc are plain addresses without display names.
+	Cc []string
+}
+
+// ReplyComposer makes the outbound message and its raw bytes: headers, threading, quoting. It stores and sends nothing.
+type ReplyComposer interface {
+	Compose(ctx context.Context, in ReplyInput) (store.Message, []byte, error)
+}
+
+// Attachment is one decoded part of a stored message.
+type Attachment struct {
+	Name        string
+	ContentType string
+	Content     []byte
+}
+
+// AttachmentReader decodes the n-th attachment (from 0) of a raw message, counted as in store.Message.Attachments.
+// It returns store.ErrNotFound when there is no such part.
+type AttachmentReader interface {
+	Attachment(raw []byte, n int) (Attachment, error)
+}
+
+// PasswordRules are a center's rules for a changed password.
+type PasswordRules struct {
+	// Policy is the zero value while the security suite is disabled.
+	Policy security.PasswordPolicy
+	// History is how many of the last passwords, the present one included, must differ from a new one; 0 allows any.
+	History int
+}
+
+// Options of the API. Store, SIPSecrets, Composer, Attachments and PasswordRules are required.
+type Options struct {
+	Store       Store
+	SIPSecrets  SIPSecrets
+	Composer    ReplyComposer
+	Attachments AttachmentReader
+	// PasswordRules of a center (namespace).
+	PasswordRules func(ctx context.Context, namespace string) (PasswordRules, error)
+
+	// Logger gets requests at debug level and faults at error level, without customer data. Default: discard.
+	Logger *slog.Logger
+	// SessionTTL is how long a sign-in lasts; default DefaultSessionTTL.
+	SessionTTL time.Duration
+	// Heartbeat of the event stream; default DefaultHeartbeat. Sessions are checked as often.
+	Heartbeat time.Duration
+	// AllowedOrigins may call the API from a browser (scheme://host[:port]); default none.
+	AllowedOrigins []string
+	// ClientAddress names the caller for limiting failed sign-ins; default the peer's IP address. Behind a proxy it
+	// should return what that proxy vouches for.
+	ClientAddress func(*http.Request) string
+	// Version is shown in the OpenAPI document; default "dev".
+	Version string
+}
+
+func (o *Options) complete() error {
+	if o.Store == nil || o.SIPSecrets == nil || o.Composer == nil || o.Attachments == nil || o.PasswordRules == nil {
+		return errors.New("desk: Store, SIPSecrets, Composer, Attachments and PasswordRules are required")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SessionTTL <= 0 {
+		o.SessionTTL = DefaultSessionTTL
+	}
+	if o.Heartbeat <= 0 {
+		o.Heartbeat = DefaultHeartbeat
+	}
+	if o.ClientAddress == nil {
+		o.ClientAddress = peerAddress
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	return nil
+}
+
+func peerAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+type server struct {
+	Options
+	signIns *attemptLimiter
+	hub     *hub
+}
+
+// New returns the handler of the whole API. It starts nothing: the one reader of the store's events runs while
+// event streams are connected. Streams end with their request's context, so a server that shuts down must cancel it
+// (http.Server.BaseContext), since Shutdown alone waits for them.
+func New(o Options) (http.Handler, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger)}
+	mux := http.NewServeMux()
+	api := humago.New(mux, apiConfig(o.Version))
+	api.UseMiddleware(s.authenticate)
+	s.registerSignIn(api)
+	s.registerProfile(api)
+	s.registerInteractions(api)
+	s.registerMessages(api)
+	s.registerEvents(api)
+	if err := serveOpenAPI(mux, api); err != nil {
+		return nil, fmt.Errorf("desk: OpenAPI document: %w", err)
+	}
+	return s.wrap(mux), nil
+}
+
+// fail turns an error into the problem a client gets, and logs what the client does not get to see.
+func (s *server) fail(ctx context.Context, doing string, err error) error {
+	var p *Problem
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.Is(err, store.ErrNotFound):
+		return problem(CodeNotFound, "")
+	case errors.Is(err, store.ErrPasswordReused):
+		return problem(CodePasswordReused, "choose a password that was not used before")
+	case errors.Is(err, store.ErrConflict):
+		return problem(CodeConflict, "")
+	}
+	s.Logger.ErrorContext(ctx, "desk request failed", "doing", doing, "requestID", requestID(ctx), "error", err)
+	return problem(CodeUnavailable, "").withHeader("Retry-After", "2")
+}
+
+// request body limits and how long a body may take to arrive. The read deadline also ends the request, so it must
+// not be shorter than a sign-in may wait for its turn to be verified.
+const (
+	maxBodyBytes      = 64 << 10
+	maxReplyBodyBytes = 1 << 20
+	bodyReadTimeout   = requestTimeout
+)
+
+// operation fills in what all operations share. Public ones need no session.
+func operation(id, method, path, summary string) huma.Operation {
+	return huma.Operation{
+		OperationID:     id,
+		Method:          method,
+		Path:            path,
+		Summary:         summary,
+		MaxBodyBytes:    maxBodyBytes,
+		BodyReadTimeout: bodyReadTimeout,
+		Security:        []map[string][]string{{bearerScheme: {}}},
+		// A misspelt filter must not silently widen a list.
+		RejectUnknownQueryParameters: true,
+	}
+}

@@ -1,0 +1,259 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Interaction is one conversation as its agent sees it.
+type Interaction struct {
+	ID           string                 `json:"id"`
+	Channel      store.Channel          `json:"channel" example:"Email"`
+	Account      string                 `json:"account,omitempty" doc:"Name of the EmailAccount object"`
+	Queue        string                 `json:"queue,omitempty"`
+	State        store.InteractionState `json:"state" enum:"Queued,Offered,Open,Closed,Unread"`
+	Agent        string                 `json:"agent,omitempty" doc:"Whom it is offered to or open with"`
+	Deadline     *time.Time             `json:"deadline,omitempty" doc:"When a running offer ends"`
+	Subject      string                 `json:"subject"`
+	Customer     Customer               `json:"customer"`
+	CreatedAt    time.Time              `json:"createdAt"`
+	UpdatedAt    time.Time              `json:"updatedAt"`
+	Read         bool                   `json:"read" doc:"Whether the last message of the customer was read"`
+	MessageCount int                    `json:"messageCount"`
+	LastMessage  LastMessage            `json:"lastMessage"`
+	Version      int64                  `json:"version" doc:"Grows with every transition"`
+}
+
+// Customer is who a conversation is with.
+type Customer struct {
+	Address string `json:"address"`
+	Name    string `json:"name,omitempty"`
+}
+
+// LastMessage tells who spoke last.
+type LastMessage struct {
+	Direction store.Direction `json:"direction" enum:"Inbound,Outbound"`
+}
+
+func interactionOf(i store.Interaction) Interaction {
+	return Interaction{
+		ID: i.ID, Channel: i.Channel, Account: i.Account, Queue: i.Queue, State: i.State, Agent: i.Agent,
+		Deadline: timeOrNil(i.Deadline), Subject: i.Subject, Customer: Customer{Address: i.Customer, Name: i.Name},
+		CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(), Read: i.Read, MessageCount: i.MessageCount,
+		LastMessage: LastMessage{Direction: i.LastDirection}, Version: i.Version,
+	}
+}
+
+// Transition is one step of a conversation and its reason.
+type Transition struct {
+	At     time.Time              `json:"at"`
+	From   store.InteractionState `json:"from,omitempty"`
+	To     store.InteractionState `json:"to"`
+	Agent  string                 `json:"agent,omitempty"`
+	Queue  string                 `json:"queue,omitempty"`
+	Reason string                 `json:"reason" example:"Accepted"`
+	Detail string                 `json:"detail,omitempty"`
+}
+
+type listInput struct {
+	State   []store.InteractionState `query:"state" enum:"Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
+	Account string                   `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
+	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
+	Unread  bool                     `query:"unread" doc:"Only those whose last customer message is not read"`
+	Mine    bool                     `query:"mine" doc:"Only those offered to or open with the agent now"`
+	Cursor  string                   `query:"cursor" maxLength:"64" doc:"nextCursor of the page before"`
+	Limit   int                      `query:"limit" minimum:"1" maximum:"100" default:"50"`
+}
+
+type listOutput struct {
+	Body struct {
+		Interactions []Interaction `json:"interactions" doc:"Newest first"`
+		NextCursor   string        `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+	}
+}
+
+type idInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type interactionOutput struct{ Body Interaction }
+
+type detailOutput struct {
+	Body struct {
+		Interaction
+		Messages []Message    `json:"messages" doc:"Oldest first"`
+		History  []Transition `json:"history" doc:"Oldest first: why it is where it is"`
+	}
+}
+
+func (s *server) registerInteractions(api huma.API) {
+	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
+	list.Description = "Those offered to or open with the agent, and those the agent was the last to handle."
+	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
+	huma.Register(api, list, s.listInteractions)
+
+	errorsOfOne := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable}
+	get := operation("getInteraction", http.MethodGet, "/v1/interactions/{id}", "An interaction with its messages and history")
+	get.Errors = errorsOfOne
+	huma.Register(api, get, s.getInteraction)
+
+	command := func(id, path, summary, description string, gone Code, act func(ctx context.Context, namespace, id, agent string) (store.Interaction, error)) {
+		op := operation(id, http.MethodPost, "/v1/interactions/{id}/"+path, summary)
+		op.Description = description
+		op.Errors = append([]int{http.StatusConflict}, errorsOfOne...)
+		huma.Register(api, op, s.command(summary, gone, act))
+	}
+	command("acceptInteraction", "accept", "Accept an offer", "The interaction is then open with the agent.", CodeOfferGone, s.Store.Accept)
+	command("rejectInteraction", "reject", "Reject an offer", "The queue offers it to others first.", CodeOfferGone, s.Store.Reject)
+	command("closeInteraction", "close", "Close an open interaction", "A later answer of the customer opens it again.", CodeNotOpen, s.Store.CloseInteraction)
+
+	read := operation("markRead", http.MethodPost, "/v1/interactions/{id}/read", "Mark an interaction as read")
+	read.DefaultStatus = http.StatusNoContent
+	read.Errors = append([]int{http.StatusConflict}, errorsOfOne...)
+	huma.Register(api, read, s.markRead)
+}
+
+func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
+	c := callerOf(ctx)
+	f := store.InteractionFilter{
+		Namespace: c.Namespace, Agent: c.Name, States: in.State, Account: in.Account, Queue: in.Queue, Unread: in.Unread,
+		After: in.Cursor, Limit: in.Limit + 1,
+	}
+	if in.Mine {
+		f.States = heldStates(in.State)
+	}
+	out := &listOutput{}
+	out.Body.Interactions = []Interaction{}
+	if in.Mine && len(f.States) == 0 {
+		return out, nil // asked for mine and for states in which nobody holds an interaction
+	}
+	found, err := s.Store.ListInteractions(ctx, f)
+	if err != nil {
+		return nil, s.fail(ctx, "listing interactions", err)
+	}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		out.Body.NextCursor = found[in.Limit-1].ID
+	}
+	for _, i := range found {
+		out.Body.Interactions = append(out.Body.Interactions, interactionOf(i))
+	}
+	return out, nil
+}
+
+// heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.
+func heldStates(wanted []store.InteractionState) []store.InteractionState {
+	if len(wanted) == 0 {
+		return []store.InteractionState{store.StateOffered, store.StateOpen}
+	}
+	var held []store.InteractionState
+	for _, state := range wanted {
+		if state == store.StateOffered || state == store.StateOpen {
+			held = append(held, state)
+		}
+	}
+	return held
+}
+
+// visible returns the interaction when the caller may see it: it is offered to or open with them, or they were the
+// last it was open with. Anything else is not found.
+func (s *server) visible(ctx context.Context, id string) (store.Interaction, []store.Transition, error) {
+	c := callerOf(ctx)
+	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
+	if err != nil {
+		return i, nil, err
+	}
+	history, err := s.Store.History(ctx, c.Namespace, id)
+	if err != nil {
+		return i, nil, err
+	}
+	if i.Agent != c.Name && lastHandler(history) != c.Name {
+		return i, nil, store.ErrNotFound
+	}
+	return i, history, nil
+}
+
+// lastHandler is the agent the interaction was last open with.
+func lastHandler(history []store.Transition) string {
+	agent := ""
+	for _, t := range history {
+		if t.To == store.StateOpen && t.Agent != "" {
+			agent = t.Agent
+		}
+	}
+	return agent
+}
+
+func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput, error) {
+	i, history, err := s.visible(ctx, in.ID)
+	if err != nil {
+		return nil, s.fail(ctx, "reading an interaction", err)
+	}
+	messages, err := s.Store.ListMessages(ctx, i.Namespace, i.ID)
+	if err != nil {
+		return nil, s.fail(ctx, "reading messages", err)
+	}
+	out := &detailOutput{}
+	out.Body.Interaction = interactionOf(i)
+	out.Body.Messages = make([]Message, 0, len(messages))
+	for _, m := range messages {
+		out.Body.Messages = append(out.Body.Messages, messageOf(m))
+	}
+	out.Body.History = make([]Transition, 0, len(history))
+	for _, t := range history {
+		out.Body.History = append(out.Body.History, Transition{
+			At: t.At.UTC(), From: t.From, To: t.To, Agent: t.Agent, Queue: t.Queue, Reason: t.Reason, Detail: t.Detail,
+		})
+	}
+	return out, nil
+}
+
+type commandFunc func(ctx context.Context, in *idInput) (*interactionOutput, error)
+
+// command runs one of the store's commands, which decide by themselves whether the caller holds the interaction.
+func (s *server) command(doing string, gone Code, act func(ctx context.Context, namespace, id, agent string) (store.Interaction, error)) commandFunc {
+	return func(ctx context.Context, in *idInput) (*interactionOutput, error) {
+		c := callerOf(ctx)
+		i, err := act(ctx, c.Namespace, in.ID, c.Name)
+		if errors.Is(err, store.ErrConflict) {
+			err = s.refusal(ctx, in.ID, gone)
+		}
+		if err != nil {
+			return nil, s.fail(ctx, doing, err)
+		}
+		return &interactionOutput{Body: interactionOf(i)}, nil
+	}
+}
+
+// refusal says why a command on an interaction was refused: gone, to an agent who knew of it, and not found to
+// everyone else.
+func (s *server) refusal(ctx context.Context, id string, gone Code) error {
+	c := callerOf(ctx)
+	history, err := s.Store.History(ctx, c.Namespace, id)
+	if err != nil {
+		return err
+	}
+	for _, t := range history {
+		if t.Agent == c.Name {
+			return problem(gone, "")
+		}
+	}
+	return store.ErrNotFound
+}
+
+func (s *server) markRead(ctx context.Context, in *idInput) (*noBody, error) {
+	i, _, err := s.visible(ctx, in.ID)
+	if err == nil {
+		err = s.Store.MarkRead(ctx, i.Namespace, i.ID, callerOf(ctx).Name)
+	}
+	if err != nil {
+		return nil, s.fail(ctx, "marking an interaction read", err)
+	}
+	return nil, nil
+}

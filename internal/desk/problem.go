@@ -1,0 +1,196 @@
+package desk
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ringmaster-dev/ringmaster/internal/security"
+)
+
+// Code is the stable name of a problem; clients decide by it, never by the texts.
+type Code string
+
+// Codes of the desk API. Their statuses are in codeStatus and their explanations in docs/reference/desk-problems.md.
+const (
+	CodeAuthRequired       Code = "AUTH_REQUIRED"
+	CodeAuthFormat         Code = "AUTH_FORMAT"
+	CodeAuthFailed         Code = "AUTH_FAILED"
+	CodeAccountDeactivated Code = "ACCOUNT_DEACTIVATED"
+	CodeRateLimited        Code = "RATE_LIMITED"
+	CodeCurrentPassword    Code = "CURRENT_PASSWORD_WRONG"
+	CodePasswordEnforced   Code = "PASSWORD_ENFORCED"
+	CodePasswordPolicy     Code = "PASSWORD_POLICY"
+	CodePasswordReused     Code = "PASSWORD_REUSED"
+	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
+	CodeNotFound           Code = "NOT_FOUND"
+	CodeMethodNotAllowed   Code = "METHOD_NOT_ALLOWED"
+	CodeNotAcceptable      Code = "NOT_ACCEPTABLE"
+	CodeConflict           Code = "CONFLICT"
+	CodeOfferGone          Code = "OFFER_GONE"
+	CodeNotOpen            Code = "NOT_OPEN"
+	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
+	CodeValidation         Code = "VALIDATION"
+	CodeTooLarge           Code = "TOO_LARGE"
+	CodeUnsupportedMedia   Code = "UNSUPPORTED_MEDIA_TYPE"
+	CodeTimeout            Code = "TIMEOUT"
+	CodeUnavailable        Code = "UNAVAILABLE"
+	CodeInternal           Code = "INTERNAL"
+)
+
+// codeInfo is what a code always means.
+type codeInfo struct {
+	status int
+	title  string
+	// help tells a client's developer what to do; it goes into the reference.
+	help string
+}
+
+var codes = map[Code]codeInfo{
+	CodeAuthRequired: {http.StatusUnauthorized, "Sign-in required",
+		"The request has no Authorization header. Sign in with POST /v1/login and send the token as `Authorization: Bearer TOKEN`."},
+	CodeAuthFormat: {http.StatusUnauthorized, "Unknown authorization format",
+		"The Authorization header is not exactly one `Bearer TOKEN` with a token as POST /v1/login returned it. Tokens in the URL are not accepted."},
+	CodeAuthFailed: {http.StatusUnauthorized, "Sign-in failed",
+		"At sign-in: the user name or the password is wrong, or the user name exists in several centers and none was named. Elsewhere: the session has ended; sign in again."},
+	CodeAccountDeactivated: {http.StatusForbidden, "Account deactivated",
+		"The password is right, but the account was deactivated by an administrator."},
+	CodeRateLimited: {http.StatusTooManyRequests, "Too many attempts",
+		"Too many wrong passwords for this user from this address. Retry after the seconds named in Retry-After."},
+	CodeCurrentPassword: {http.StatusForbidden, "Current password wrong",
+		"The current password sent with a password change is wrong. The session goes on."},
+	CodePasswordEnforced: {http.StatusConflict, "Password is managed",
+		"The agent's passwordManagement is Enforced: the password comes from its Secret and cannot be changed here."},
+	CodePasswordPolicy: {http.StatusUnprocessableEntity, "Password too weak",
+		"The new password breaks rules of the center; `errors` names each one, with the rule in `rule`."},
+	CodePasswordReused: {http.StatusUnprocessableEntity, "Password used before",
+		"The new password is the present one or among the last ones the center remembers."},
+	CodeSIPUnavailable: {http.StatusServiceUnavailable, "SIP secret unavailable",
+		"Named in `sipUnavailable` of GET /v1/me: the phone cannot be set up for now. Ask again later."},
+	CodeNotFound: {http.StatusNotFound, "Not found",
+		"There is no such path, or no such object that this agent may see."},
+	CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed",
+		"The path exists; the Allow header names its methods."},
+	CodeNotAcceptable: {http.StatusNotAcceptable, "Not acceptable",
+		"The Accept header excludes JSON."},
+	CodeConflict: {http.StatusConflict, "Conflict",
+		"The object changed meanwhile. Read it again."},
+	CodeOfferGone: {http.StatusConflict, "Offer gone",
+		"The interaction is no longer offered to this agent: it was answered, timed out or was taken back."},
+	CodeNotOpen: {http.StatusConflict, "Interaction not open",
+		"Only the agent an interaction is open with can do this, and only while it is open."},
+	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",
+		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
+	CodeValidation: {http.StatusUnprocessableEntity, "Invalid request",
+		"The request does not match the OpenAPI document; `errors` names each place. The status is 400 for a body that is not JSON and 422 otherwise."},
+	CodeTooLarge: {http.StatusRequestEntityTooLarge, "Request too large",
+		"The request body is over the limit of this operation."},
+	CodeUnsupportedMedia: {http.StatusUnsupportedMediaType, "Unsupported media type",
+		"The request body must be application/json."},
+	CodeTimeout: {http.StatusRequestTimeout, "Request took too long",
+		"The request body did not arrive in time."},
+	CodeUnavailable: {http.StatusServiceUnavailable, "Temporarily unavailable",
+		"A part behind the API does not answer. Retry after the seconds named in Retry-After."},
+	CodeInternal: {http.StatusInternalServerError, "Internal error",
+		"A fault in Ringmaster. Its log has an entry with the same request id as the X-Request-Id header."},
+}
+
+// problemTypeBase makes a code the type URI that RFC 9457 asks for.
+const problemTypeBase = "https://ringmaster.dev/problems/"
+
+// Problem is the body of every error (RFC 9457).
+type Problem struct {
+	Type   string          `json:"type" format:"uri" example:"https://ringmaster.dev/problems/NOT_FOUND" doc:"URI of the kind of problem; ends in the code"`
+	Title  string          `json:"title" example:"Not found" doc:"Short name of the kind of problem"`
+	Status int             `json:"status" example:"404" doc:"HTTP status"`
+	Code   Code            `json:"code" example:"NOT_FOUND" doc:"Stable name of the kind of problem"`
+	Detail string          `json:"detail,omitempty" doc:"What happened this time"`
+	Errors []ProblemDetail `json:"errors,omitempty" doc:"The places that are wrong"`
+
+	headers http.Header
+}
+
+// ProblemDetail is one thing wrong with a request. Unlike huma's own it never repeats the value, which may be
+// a password or a customer's text.
+type ProblemDetail struct {
+	Location string        `json:"location,omitempty" example:"body.password" doc:"Path of the place"`
+	Rule     security.Rule `json:"rule,omitempty" example:"MinLength" doc:"The password rule that is not met"`
+	Message  string        `json:"message" doc:"What is wrong there"`
+}
+
+func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
+
+// GetStatus makes a Problem a huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders makes a Problem a huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
+// ContentType makes a Problem a huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func (p *Problem) withHeader(name, value string) *Problem {
+	if p.headers == nil {
+		p.headers = http.Header{}
+	}
+	p.headers.Set(name, value)
+	return p
+}
+
+// write answers a request that never reached, or already left, an operation of huma.
+func (p *Problem) write(w http.ResponseWriter) {
+	for name, values := range p.headers {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // the client may be gone; nobody else can be told
+}
+
+func problem(code Code, detail string) *Problem {
+	info := codes[code]
+	p := &Problem{Type: problemTypeBase + string(code), Title: info.title, Status: info.status, Code: code, Detail: detail}
+	if p.Status == http.StatusUnauthorized {
+		p.withHeader("WWW-Authenticate", `Bearer realm="ringmaster"`)
+	}
+	return p
+}
+
+// codeOfStatus names the problems that huma finds itself.
+var codeOfStatus = map[int]Code{
+	http.StatusBadRequest:            CodeValidation,
+	http.StatusNotFound:              CodeNotFound,
+	http.StatusMethodNotAllowed:      CodeMethodNotAllowed,
+	http.StatusNotAcceptable:         CodeNotAcceptable,
+	http.StatusRequestTimeout:        CodeTimeout,
+	http.StatusConflict:              CodeConflict,
+	http.StatusRequestEntityTooLarge: CodeTooLarge,
+	http.StatusUnsupportedMediaType:  CodeUnsupportedMedia,
+	http.StatusUnprocessableEntity:   CodeValidation,
+}
+
+// huma has one error constructor per process, which also gives the error schema of the OpenAPI document.
+func init() { huma.NewError = newProblem }
+
+func newProblem(status int, detail string, errs ...error) huma.StatusError {
+	code, known := codeOfStatus[status]
+	if !known {
+		// What went wrong inside is for the log, not for the client.
+		return problem(CodeInternal, "")
+	}
+	p := problem(code, detail)
+	p.Status = status
+	for _, err := range errs {
+		var d huma.ErrorDetailer
+		switch {
+		case err == nil:
+		case errors.As(err, &d):
+			p.Errors = append(p.Errors, ProblemDetail{Location: d.ErrorDetail().Location, Message: d.ErrorDetail().Message})
+		default:
+			p.Errors = append(p.Errors, ProblemDetail{Message: err.Error()})
+		}
+	}
+	return p
+}

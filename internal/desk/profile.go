@@ -1,0 +1,245 @@
+package desk
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Values of ClientProfile.PasswordManagement.
+const (
+	PasswordBootstrap = "Bootstrap"
+	PasswordEnforced  = "Enforced"
+)
+
+// ClientProfile is the JSON in store.Agent.Profile: the settings of an Agent object that its client needs.
+type ClientProfile struct {
+	Typology           string   `json:"typology,omitempty" example:"WebRTC" doc:"Phonebar, External, WebRTC or Mobile"`
+	Transport          string   `json:"transport,omitempty" example:"WSS" doc:"SIP transport: UDP, TCP, TLS or WSS"`
+	Codecs             []string `json:"codecs,omitempty" doc:"Asterisk codec names, preferred first"`
+	ExpiresSeconds     int      `json:"expiresSeconds,omitempty" example:"3600" doc:"Registration expiry to ask for"`
+	PasswordManagement string   `json:"passwordManagement,omitempty" example:"Bootstrap" doc:"Bootstrap: the agent may change the password; Enforced: only the Secret does"`
+}
+
+func parseProfile(raw []byte) (ClientProfile, error) {
+	var p ClientProfile
+	if len(raw) == 0 {
+		return p, nil
+	}
+	if err := json.Unmarshal(raw, &p); err != nil {
+		return p, fmt.Errorf("stored client profile: %w", err)
+	}
+	return p, nil
+}
+
+// Identity is who an agent is.
+type Identity struct {
+	Center      string `json:"center" doc:"Namespace of the contact center"`
+	Name        string `json:"name" doc:"Name of the Agent object"`
+	Username    string `json:"username"`
+	DisplayName string `json:"displayName"`
+	Alias       string `json:"alias,omitempty"`
+	Email       string `json:"email,omitempty"`
+	Extension   string `json:"extension,omitempty"`
+}
+
+func identityOf(a store.Agent) Identity {
+	return Identity{
+		Center: a.Namespace, Name: a.Name, Username: a.Username, DisplayName: a.DisplayName,
+		Alias: a.Alias, Email: a.Email, Extension: a.Extension,
+	}
+}
+
+// PresenceState of an agent.
+type PresenceState string
+
+// Presence states.
+const (
+	PresenceSignedOut PresenceState = "SignedOut"
+	PresenceReady     PresenceState = "Ready"
+	PresencePaused    PresenceState = "Paused"
+)
+
+// Presence is whether an agent takes work.
+type Presence struct {
+	State  PresenceState `json:"state" enum:"SignedOut,Ready,Paused"`
+	Reason string        `json:"reason,omitempty" doc:"Why paused"`
+	Since  *time.Time    `json:"since,omitempty"`
+}
+
+func presenceOf(p store.Presence) Presence {
+	out := Presence{State: PresenceSignedOut, Since: timeOrNil(p.Since)}
+	switch {
+	case p.SignedIn && p.Paused:
+		out.State, out.Reason = PresencePaused, p.Reason
+	case p.SignedIn:
+		out.State = PresenceReady
+	}
+	return out
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UTC())
+}
+
+// Profile is everything a client needs to start.
+type Profile struct {
+	Agent        Identity      `json:"agent"`
+	Presence     Presence      `json:"presence"`
+	Queues       []string      `json:"queues" doc:"Names of the queues the agent is a member of"`
+	Capabilities Capabilities  `json:"capabilities"`
+	Client       ClientProfile `json:"client"`
+	SIP          *SIPSecret    `json:"sip,omitempty" doc:"What the phone registers with; absent while unavailable"`
+	// SIPUnavailable is set exactly when SIP is not.
+	SIPUnavailable Code `json:"sipUnavailable,omitempty" example:"SIP_SECRET_UNAVAILABLE" doc:"Code of the reason why sip is absent"`
+}
+
+// Capabilities say what the agent may do.
+type Capabilities struct {
+	ChangePassword bool `json:"changePassword"`
+	EmailCapacity  int  `json:"emailCapacity" doc:"E-mail interactions held at once; 0 means any number"`
+}
+
+type profileOutput struct{ Body Profile }
+
+type presenceOutput struct{ Body Presence }
+
+type presenceInput struct {
+	Body struct {
+		State  PresenceState `json:"state" enum:"Ready,Paused"`
+		Reason string        `json:"reason,omitempty" maxLength:"80" doc:"Why paused; kept only while paused"`
+	}
+}
+
+// Colleague is what agents of a center see of each other.
+type Colleague struct {
+	Name        string   `json:"name" doc:"Name of the Agent object"`
+	DisplayName string   `json:"displayName"`
+	Extension   string   `json:"extension,omitempty"`
+	Presence    Presence `json:"presence"`
+}
+
+type colleaguesInput struct {
+	Cursor string `query:"cursor" maxLength:"253" doc:"nextCursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"200" default:"100"`
+}
+
+type colleaguesOutput struct {
+	Body struct {
+		Agents     []Colleague `json:"agents" doc:"Sorted by name"`
+		NextCursor string      `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+	}
+}
+
+func (s *server) registerProfile(api huma.API) {
+	errorsOfReads := []int{http.StatusUnauthorized, http.StatusServiceUnavailable}
+
+	me := operation("getProfile", http.MethodGet, "/v1/me", "The own profile, client settings and SIP secret")
+	me.Errors = errorsOfReads
+	huma.Register(api, me, s.profile)
+
+	get := operation("getPresence", http.MethodGet, "/v1/me/presence", "The own presence")
+	get.Errors = errorsOfReads
+	huma.Register(api, get, s.getPresence)
+
+	put := operation("setPresence", http.MethodPut, "/v1/me/presence", "Get ready or pause")
+	put.Description = "Pausing gives running offers back to their queue; open interactions stay."
+	put.Errors = append([]int{http.StatusBadRequest}, errorsOfReads...)
+	huma.Register(api, put, s.setPresence)
+
+	agents := operation("listAgents", http.MethodGet, "/v1/agents", "Colleagues of the center")
+	agents.Errors = append([]int{http.StatusUnprocessableEntity}, errorsOfReads...)
+	huma.Register(api, agents, s.listAgents)
+}
+
+func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error) {
+	c := callerOf(ctx)
+	client, err := parseProfile(c.Profile)
+	if err != nil {
+		return nil, s.fail(ctx, "reading a profile", err)
+	}
+	presence, err := s.Store.GetPresence(ctx, c.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, s.fail(ctx, "reading presence", err)
+	}
+	queues, err := s.Store.QueuesOf(ctx, c.Key)
+	if err != nil {
+		return nil, s.fail(ctx, "reading queues", err)
+	}
+	out := &profileOutput{Body: Profile{
+		Agent:    identityOf(c.Agent),
+		Presence: presenceOf(presence),
+		Queues:   append([]string{}, queues...),
+		Capabilities: Capabilities{
+			ChangePassword: client.PasswordManagement != PasswordEnforced,
+			EmailCapacity:  c.EmailCapacity,
+		},
+		Client: client,
+	}}
+	secret, err := s.SIPSecrets.SIPSecret(ctx, c.Key)
+	if err != nil {
+		s.Logger.WarnContext(ctx, "SIP secret unavailable", "agent", c.Key.String(), "requestID", requestID(ctx), "error", err)
+		out.Body.SIPUnavailable = CodeSIPUnavailable
+		return out, nil
+	}
+	out.Body.SIP = &secret
+	return out, nil
+}
+
+func (s *server) getPresence(ctx context.Context, _ *noBody) (*presenceOutput, error) {
+	p, err := s.Store.GetPresence(ctx, callerOf(ctx).Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, s.fail(ctx, "reading presence", err)
+	}
+	return &presenceOutput{Body: presenceOf(p)}, nil
+}
+
+func (s *server) setPresence(ctx context.Context, in *presenceInput) (*presenceOutput, error) {
+	p := store.Presence{Agent: callerOf(ctx).Key, SignedIn: true}
+	if in.Body.State == PresencePaused {
+		p.Paused, p.Reason = true, in.Body.Reason
+	}
+	if err := s.Store.SetPresence(ctx, p); err != nil {
+		return nil, s.fail(ctx, "setting presence", err)
+	}
+	return s.getPresence(ctx, nil)
+}
+
+func (s *server) listAgents(ctx context.Context, in *colleaguesInput) (*colleaguesOutput, error) {
+	namespace := callerOf(ctx).Namespace
+	all, err := s.Store.ListPresence(ctx, namespace)
+	if err != nil {
+		return nil, s.fail(ctx, "listing presence", err)
+	}
+	out := &colleaguesOutput{}
+	out.Body.Agents = []Colleague{}
+	for _, p := range all {
+		if p.Agent.Name <= in.Cursor {
+			continue
+		}
+		if len(out.Body.Agents) == in.Limit {
+			out.Body.NextCursor = out.Body.Agents[in.Limit-1].Name
+			break
+		}
+		agent, err := s.Store.GetAgent(ctx, p.Agent)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted since the list was read
+		} else if err != nil {
+			return nil, s.fail(ctx, "reading an agent", err)
+		}
+		out.Body.Agents = append(out.Body.Agents, Colleague{
+			Name: agent.Name, DisplayName: agent.DisplayName, Extension: agent.Extension, Presence: presenceOf(p),
+		})
+	}
+	return out, nil
+}

@@ -1,0 +1,233 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ringmaster-dev/ringmaster/internal/security"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+type loginInput struct {
+	address string
+	Body    struct {
+		Center   string `json:"center,omitempty" maxLength:"63" example:"support" doc:"Namespace of the contact center; may be omitted when the user name exists in one center only"`
+		Username string `json:"username" minLength:"1" maxLength:"64" example:"alice.r"`
+		Password string `json:"password" minLength:"1" maxLength:"1024"`
+	}
+}
+
+// Resolve takes the caller's address from the request, which an operation does not see otherwise.
+func (in *loginInput) Resolve(ctx huma.Context) []error {
+	in.address, _ = ctx.Context().Value(addressKey).(string)
+	return nil
+}
+
+type loginOutput struct {
+	Body struct {
+		Token     string    `json:"token" doc:"Send it as Authorization: Bearer TOKEN; it cannot be read again"`
+		ExpiresAt time.Time `json:"expiresAt"`
+		Agent     Identity  `json:"agent"`
+	}
+}
+
+type noBody struct{}
+
+type passwordInput struct {
+	Body struct {
+		Current string `json:"current" minLength:"1" maxLength:"1024"`
+		New     string `json:"new" minLength:"1" maxLength:"1024"`
+	}
+}
+
+func (s *server) registerSignIn(api huma.API) {
+	login := operation("login", http.MethodPost, "/v1/login", "Sign in")
+	login.Description = "Opens a session and signs the agent in as ready; an agent who is signed in already keeps their presence."
+	login.Security = nil
+	login.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	huma.Register(api, login, s.login)
+
+	logout := operation("logout", http.MethodPost, "/v1/logout", "Sign out")
+	logout.Description = "Ends this session and signs the agent out. Running offers go back to their queue; open interactions stay."
+	logout.DefaultStatus = http.StatusNoContent
+	logout.Errors = []int{http.StatusUnauthorized, http.StatusServiceUnavailable}
+	huma.Register(api, logout, s.logout)
+
+	password := operation("changePassword", http.MethodPost, "/v1/me/password", "Change the own password")
+	password.Description = "Ends all other sessions of the agent."
+	password.DefaultStatus = http.StatusNoContent
+	password.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	huma.Register(api, password, s.changePassword)
+}
+
+func (s *server) login(ctx context.Context, in *loginInput) (*loginOutput, error) {
+	out, err := s.signIn(ctx, in)
+	if err != nil {
+		return nil, s.fail(ctx, "signing in", err)
+	}
+	return out, nil
+}
+
+func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, error) {
+	attempt := strings.Join([]string{in.address, in.Body.Center, in.Body.Username}, "\x00")
+	if err := s.beginAttempt(attempt); err != nil {
+		return nil, err
+	}
+	agent, err := s.verifyAgent(ctx, in.Body.Center, in.Body.Username, in.Body.Password)
+	if err != nil {
+		return nil, err
+	}
+	s.signIns.succeeded(attempt)
+	if !agent.Active {
+		return nil, problem(CodeAccountDeactivated, "the account was deactivated by an administrator")
+	}
+
+	token := security.NewToken()
+	tokenHash := security.TokenHash(token)
+	if err := s.Store.CreateSession(ctx, agent.Key, tokenHash, s.SessionTTL); err != nil {
+		return nil, err
+	}
+	session, err := s.Store.GetSession(ctx, tokenHash)
+	if err != nil {
+		return nil, err
+	}
+	presence, err := s.Store.GetPresence(ctx, agent.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, err
+	}
+	if !presence.SignedIn {
+		if err := s.Store.SetPresence(ctx, store.Presence{Agent: agent.Key, SignedIn: true}); err != nil {
+			return nil, err
+		}
+	}
+	out := &loginOutput{}
+	out.Body.Token = token
+	out.Body.ExpiresAt = session.Expires.UTC()
+	out.Body.Agent = identityOf(agent)
+	return out, nil
+}
+
+// verifyAgent finds the agent the password belongs to. Unknown users, ambiguous ones, users without a password and
+// wrong passwords look and take the same.
+func (s *server) verifyAgent(ctx context.Context, center, username, password string) (store.Agent, error) {
+	agent, err := s.Store.FindAgent(ctx, center, username)
+	unknown := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict)
+	if err != nil && !unknown {
+		return store.Agent{}, err
+	}
+	var credential store.Credential
+	if !unknown {
+		credential, err = s.Store.GetCredential(ctx, agent.Key)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return store.Agent{}, err
+		}
+	}
+	match, err := security.Verify(ctx, password, credential.Hash)
+	if err != nil && !errors.Is(err, security.ErrPasswordTooLong) {
+		return store.Agent{}, err
+	}
+	if !match {
+		return store.Agent{}, problem(CodeAuthFailed, "the user name or the password is wrong, or the user name exists in several centers and none was named")
+	}
+	return agent, nil
+}
+
+func (s *server) beginAttempt(key string) error {
+	wait, ok := s.signIns.begin(key)
+	if ok {
+		return nil
+	}
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return problem(CodeRateLimited, "too many wrong passwords; wait "+seconds+" s").withHeader("Retry-After", seconds)
+}
+
+func (s *server) logout(ctx context.Context, _ *noBody) (*noBody, error) {
+	c := callerOf(ctx)
+	// Presence first: when it fails the session is still there to try again with.
+	if err := s.Store.SetPresence(ctx, store.Presence{Agent: c.Key}); err != nil {
+		return nil, s.fail(ctx, "signing out", err)
+	}
+	if err := s.Store.DeleteSession(ctx, c.tokenHash); err != nil {
+		return nil, s.fail(ctx, "ending a session", err)
+	}
+	s.hub.recheck(c.Key)
+	return nil, nil
+}
+
+func (s *server) changePassword(ctx context.Context, in *passwordInput) (*noBody, error) {
+	if err := s.setPassword(ctx, callerOf(ctx), in.Body.Current, in.Body.New); err != nil {
+		return nil, s.fail(ctx, "changing a password", err)
+	}
+	return nil, nil
+}
+
+func (s *server) setPassword(ctx context.Context, c caller, current, wanted string) error {
+	profile, err := parseProfile(c.Profile)
+	if err != nil {
+		return err
+	}
+	if profile.PasswordManagement == PasswordEnforced {
+		return problem(CodePasswordEnforced, "the password is managed by the administrators of the center")
+	}
+	credential, err := s.Store.GetCredential(ctx, c.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	attempt := "password\x00" + c.Key.String()
+	if err := s.beginAttempt(attempt); err != nil {
+		return err
+	}
+	match, err := security.Verify(ctx, current, credential.Hash)
+	if err != nil && !errors.Is(err, security.ErrPasswordTooLong) {
+		return err
+	}
+	if !match {
+		return problem(CodeCurrentPassword, "the current password is wrong")
+	}
+	s.signIns.succeeded(attempt)
+
+	rules, err := s.PasswordRules(ctx, c.Namespace)
+	if err != nil {
+		return err
+	}
+	if err := s.checkNewPassword(ctx, c.Key, rules, wanted); err != nil {
+		return err
+	}
+	if credential.Hash, err = security.Hash(ctx, wanted); err != nil {
+		return err
+	}
+	credential.Agent = c.Key
+	// SecretVersion stays: only a later change of the Secret replaces what the agent chose.
+	return s.Store.SetPassword(ctx, credential, max(0, rules.History-1), c.tokenHash)
+}
+
+func (s *server) checkNewPassword(ctx context.Context, agent store.Key, rules PasswordRules, wanted string) error {
+	if violations := rules.Policy.Check(wanted); len(violations) > 0 {
+		p := problem(CodePasswordPolicy, security.Explain(violations))
+		for _, v := range violations {
+			p.Errors = append(p.Errors, ProblemDetail{Location: "body.new", Rule: v.Rule, Message: v.Message})
+		}
+		return p
+	}
+	hashes, err := s.Store.PasswordHistory(ctx, agent)
+	if err != nil {
+		return err
+	}
+	for _, hash := range hashes[:min(len(hashes), max(0, rules.History))] {
+		reused, err := security.Verify(ctx, wanted, hash)
+		if err != nil {
+			return err
+		}
+		if reused {
+			return store.ErrPasswordReused
+		}
+	}
+	return nil
+}

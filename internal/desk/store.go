@@ -1,0 +1,71 @@
+package desk
+
+import (
+	"context"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Store is what the API needs of the store; store.Store satisfies it.
+type Store interface {
+	sessions
+	passwords
+	directory
+	presences
+	conversations
+	answers
+	outgoing
+	feed
+}
+
+type sessions interface {
+	CreateSession(ctx context.Context, agent store.Key, tokenHash string, ttl time.Duration) error
+	GetSession(ctx context.Context, tokenHash string) (store.Session, error)
+	DeleteSession(ctx context.Context, tokenHash string) error
+}
+
+type passwords interface {
+	GetCredential(ctx context.Context, agent store.Key) (store.Credential, error)
+	PasswordHistory(ctx context.Context, agent store.Key) ([]string, error)
+	SetPassword(ctx context.Context, c store.Credential, history int, keepSession string) error
+}
+
+type directory interface {
+	GetAgent(ctx context.Context, key store.Key) (store.Agent, error)
+	FindAgent(ctx context.Context, namespace, username string) (store.Agent, error)
+	GetAccount(ctx context.Context, key store.Key) (store.Account, error)
+	QueuesOf(ctx context.Context, agent store.Key) ([]string, error)
+}
+
+type presences interface {
+	SetPresence(ctx context.Context, p store.Presence) error
+	GetPresence(ctx context.Context, agent store.Key) (store.Presence, error)
+	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
+}
+
+type conversations interface {
+	GetInteraction(ctx context.Context, namespace, id string) (store.Interaction, error)
+	ListInteractions(ctx context.Context, f store.InteractionFilter) ([]store.Interaction, error)
+	History(ctx context.Context, namespace, interactionID string) ([]store.Transition, error)
+	ListMessages(ctx context.Context, namespace, interactionID string) ([]store.Message, error)
+	GetMessage(ctx context.Context, namespace, messageID string) (store.Message, error)
+	RawMessage(ctx context.Context, namespace, messageID string) ([]byte, error)
+}
+
+type answers interface {
+	Accept(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
+	Reject(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
+	CloseInteraction(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
+	MarkRead(ctx context.Context, namespace, id, agent string) error
+}
+
+type outgoing interface {
+	AddReply(ctx context.Context, m store.Message, raw []byte) (store.Message, error)
+}
+
+type feed interface {
+	EventsAfter(ctx context.Context, namespace string, after store.Cursor, limit int) ([]store.Event, error)
+	LastCursor(ctx context.Context) (store.Cursor, error)
+	Wake() <-chan struct{}
+}
