@@ -73,7 +73,7 @@ func (e *Env) StartAsterisk(ctx context.Context, opts AsteriskOptions) (*Asteris
 	if err != nil {
 		return nil, err
 	}
-	dir, err := e.partDir(name, "etc", "state", "cache", "lib", "spool", "run", "log")
+	dir, err := e.partDir(name, "etc", "state", "cache", "lib/keys", "spool", "run", "log")
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (s *AsteriskServer) RX(ctx context.Context, command string) (string, error)
 		return "", fmt.Errorf("asterisk -rx %q: Asterisk does not run", command)
 	}
 	// Its control socket exists only among the mounts of the running Asterisk.
-	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(rec.PID), "--mount", "--root", "--",
+	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(rec.PID), "--mount", "--root", "--wd", "--",
 		asteriskProgram, "-C", s.mainConf(), "-rx", command).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("asterisk -rx %q: %w: %s", command, err, strings.TrimSpace(string(out)))
@@ -171,13 +171,21 @@ func writeAsteriskConf(root *Root, dir string, data any) error {
 			return err
 		}
 	}
-	// Ring and busy tones by country are the package's own.
-	tones, err := os.ReadFile(filepath.Join(root.Dir, "etc", "asterisk", "indications.conf"))
-	if err != nil {
-		return err
+	for _, name := range packageConf {
+		text, err := os.ReadFile(filepath.Join(root.Dir, "etc", "asterisk", name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(dir, "indications.conf"), tones, 0o644)
+	return nil
 }
+
+// packageConf are files of the package that modules want to see and that say
+// nothing in particular, but for the tones of each country.
+var packageConf = []string{"acl.conf", "ccss.conf", "confbridge.conf", "indications.conf", "pjproject.conf", "pjsip_notify.conf", "udptl.conf"}
 
 // A call center of SIP phones needs none of these, and without them Asterisk
 // starts in half the time. Loading all but a few, instead of only a few, keeps
@@ -196,7 +204,7 @@ var (
 		"res_pjsip_geolocation", "res_audiosocket", "app_audiosocket", "app_speech_utils", "app_alarmreceiver",
 		"app_sms", "app_minivm", "app_sla", "app_agent_pool", "app_followme", "app_amd", "res_resolver_unbound",
 		"res_parking", "res_clialiases", "res_stun_monitor", "res_websocket_client", "res_cdrel_custom",
-		"res_pjsip_publish_asterisk", "res_http_post",
+		"res_pjsip_publish_asterisk", "res_http_post", "res_agi",
 	}
 	usedModules = []string{"chan_pjsip", "pbx_config"}
 )

@@ -1,7 +1,6 @@
 package env
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -85,22 +84,38 @@ func (r *Root) command(dir string, cmd Command, attached bool) *exec.Cmd {
 
 // user looks a user of the tree up.
 func (r *Root) user(name string) (uid, gid int, err error) {
-	f, err := os.Open(filepath.Join(r.Dir, "etc", "passwd"))
+	fields, err := r.account("passwd", name)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Split(lines.Text(), ":")
-		if len(fields) < 4 || fields[0] != name {
-			continue
-		}
-		if uid, err = strconv.Atoi(fields[2]); err == nil {
-			gid, err = strconv.Atoi(fields[3])
-		}
-		return uid, gid, err
+	if uid, err = strconv.Atoi(fields[2]); err != nil {
+		return 0, 0, err
 	}
-	return 0, 0, fmt.Errorf("user %s is missing in %s: run `make %s`", name, r.Dir, r.target)
+	gid, err = strconv.Atoi(fields[3])
+	return uid, gid, err
+}
+
+// group looks a group of the tree up.
+func (r *Root) group(name string) (int, error) {
+	fields, err := r.account("group", name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(fields[2])
+}
+
+// account returns a line of passwd or group, split into its fields.
+func (r *Root) account(file, name string) ([]string, error) {
+	raw, err := os.ReadFile(filepath.Join(r.Dir, "etc", file))
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(raw)) {
+		if fields := strings.Split(strings.TrimSpace(line), ":"); fields[0] == name && len(fields) >= 4 {
+			return fields, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is missing in etc/%s of %s: run `make %s`", name, file, r.Dir, r.target)
 }
 
 // glob finds a path of the tree and returns it as seen from inside.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509/pkix"
 	_ "embed"
+	"errors"
 	"os"
 	"path/filepath"
 )
@@ -63,7 +64,7 @@ func (e *Env) StartSMTP(ctx context.Context, d *DovecotServer, opts SMTPOptions)
 		CA: ca, CAFile: ca.File,
 	}
 	s.Process, err = e.Start(ctx, Command{
-		Name: name, Path: "/usr/sbin/postfix", Root: root, Args: []string{"-c", conf, "start-fg"},
+		Name: name, Path: "/usr/lib/postfix/sbin/master", Root: root, Args: []string{"-c", conf, "-i"},
 		Ready: func(ctx context.Context) error {
 			if err := greets(ctx, s.Addr, "220 "); err != nil {
 				return err
@@ -78,7 +79,7 @@ func (e *Env) StartSMTP(ctx context.Context, d *DovecotServer, opts SMTPOptions)
 }
 
 func (e *Env) postfixConfig(root *Root, name string, d *DovecotServer, ca *CA, ports []int) (string, error) {
-	dir, err := e.partDir(name, "conf", "queue", "data")
+	dir, err := e.partDir(name, "conf", "queue")
 	if err != nil {
 		return "", err
 	}
@@ -86,11 +87,7 @@ func (e *Env) postfixConfig(root *Root, name string, d *DovecotServer, ca *CA, p
 	if err != nil {
 		return "", err
 	}
-	uid, gid, err := root.user("postfix")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chown(filepath.Join(dir, "data"), uid, gid); err != nil {
+	if err := postfixDirs(root, dir); err != nil {
 		return "", err
 	}
 	data := map[string]any{
@@ -103,4 +100,40 @@ func (e *Env) postfixConfig(root *Root, name string, d *DovecotServer, ca *CA, p
 		return "", err
 	}
 	return conf, writeTemplate(filepath.Join(conf, "master.cf"), postfixMaster, data)
+}
+
+// postfixDirs makes the queue as postfix-script would, which is skipped: its
+// checks of the installation take seconds.
+func postfixDirs(root *Root, dir string) error {
+	uid, _, err := root.user("postfix")
+	if err != nil {
+		return err
+	}
+	postdrop, err := root.group("postdrop")
+	if err != nil {
+		return err
+	}
+	type queueDir struct {
+		mode os.FileMode
+		gid  int
+	}
+	dirs := map[string]queueDir{
+		"data":           {0o700, 0},
+		"queue/maildrop": {0o730, postdrop},
+		"queue/public":   {0o710, postdrop},
+	}
+	for _, name := range []string{"active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace"} {
+		dirs["queue/"+name] = queueDir{0o700, 0}
+	}
+	for name, d := range dirs {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(path, d.mode); err != nil {
+			return err
+		}
+		// The process's umask does not count here.
+		if err := errors.Join(os.Chmod(path, d.mode), os.Chown(path, uid, d.gid)); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(filepath.Join(dir, "queue", "pid"), 0o755)
 }

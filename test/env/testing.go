@@ -67,7 +67,7 @@ func Asterisk(t testing.TB) *AsteriskServer {
 
 // part is what every server type embeds.
 type part interface {
-	Stop() error
+	Kill9() error
 	LogFile() string
 }
 
@@ -118,11 +118,15 @@ func own[T part](t testing.TB, kind string, start func(e *Env, name string) (T, 
 		if t.Failed() {
 			t.Logf("log of %s ends:\n%s", name, tail(p.LogFile()))
 		}
-		if err := p.Stop(); err != nil {
+		// Nobody reads what an orderly end would still write.
+		if err := p.Kill9(); err != nil {
 			t.Error(err)
 		}
-		if err := os.RemoveAll(filepath.Join(e.Dir, name)); err != nil {
-			t.Error(err)
+		e.release(name)
+		for _, path := range []string{filepath.Join(e.Dir, name), p.LogFile()} {
+			if err := os.RemoveAll(path); err != nil {
+				t.Error(err)
+			}
 		}
 	})
 	return p
