@@ -103,9 +103,12 @@ const (
 const (
 	// Finalizer guards every object that has effects outside Kubernetes.
 	Finalizer = "ringmaster.dev/finalizer"
-	// CredentialLabel marks Secrets that Ringmaster may read; admission checks their content. Its value says what the
-	// Secret holds and is informative.
+	// CredentialLabel marks Secrets that Ringmaster may read. Admission checks what those that refer to the Secret use of
+	// it; any value is legal, and CredentialAgent has a meaning of its own.
 	CredentialLabel = "ringmaster.dev/credential"
+	// CredentialAgent is the value of CredentialLabel for an agent's Secret: its keys password and pin are checked as
+	// sign-in password and voicemail PIN even before an Agent refers to it.
+	CredentialAgent = "agent"
 	// PausedAnnotation stops reconciling of an object while its value is "true".
 	PausedAnnotation = "ringmaster.dev/paused"
 	// ReconcileAtAnnotation asks for a reconcile; the value is echoed in status.lastHandledReconcileAt.

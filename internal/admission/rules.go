@@ -1,0 +1,154 @@
+package admission
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+)
+
+var specPath = field.NewPath("spec")
+
+// Agent checks username, extension and full name of an agent. What its Secrets contain is AgentCredentials.
+func (c Checker) Agent(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
+	username, err := c.username(ctx, agent)
+	if err != nil {
+		return nil, err
+	}
+	extension, err := c.extension(ctx, agent)
+	if err != nil {
+		return nil, err
+	}
+	center, err := c.Center(ctx, agent.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	problems := append(username, extension...)
+	problems = append(problems, inRange(agent, center)...)
+	return append(problems, nameDiffers(agent)...), nil
+}
+
+func (c Checker) username(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
+	var list v1alpha1.AgentList
+	if err := c.Reader.List(ctx, &list, client.InNamespace(agent.Namespace), client.MatchingFields{IndexUsername: agent.Username()}); err != nil {
+		return nil, fmt.Errorf("list Agents by username: %w", err)
+	}
+	others := make([]claim, 0, len(list.Items))
+	for i := range list.Items {
+		others = append(others, claimOf(kindAgent, &list.Items[i]))
+	}
+	return c.unique(claimOf(kindAgent, agent), others, specPath.Child("username"), v1alpha1.ReasonUsernameTaken,
+		fmt.Sprintf("username %q", agent.Username())), nil
+}
+
+func (c Checker) extension(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
+	number := ExtensionOf(agent)
+	if number == "" {
+		return nil, nil
+	}
+	others, err := c.holders(ctx, agent.Namespace, number)
+	if err != nil {
+		return nil, err
+	}
+	self := claimOf(kindAgent, agent)
+	self.inUse = agent.Status.Extension == number
+	return c.unique(self, others, specPath.Child("extension"), v1alpha1.ReasonExtensionTaken, "extension "+number), nil
+}
+
+// ExtensionOf is the internal number that an agent has or will have: the one of its spec, else the allocated one, else "".
+func ExtensionOf(agent *v1alpha1.Agent) string {
+	if agent.Spec.Extension != "" {
+		return agent.Spec.Extension
+	}
+	return agent.Status.Extension
+}
+
+// holders are the agents and voice queues with an internal number.
+func (c Checker) holders(ctx context.Context, namespace, number string) ([]claim, error) {
+	var agents v1alpha1.AgentList
+	if err := c.Reader.List(ctx, &agents, client.InNamespace(namespace), client.MatchingFields{IndexExtension: number}); err != nil {
+		return nil, fmt.Errorf("list Agents by extension: %w", err)
+	}
+	var queues v1alpha1.QueueList
+	if err := c.Reader.List(ctx, &queues, client.InNamespace(namespace), client.MatchingFields{IndexNumber: number}); err != nil {
+		return nil, fmt.Errorf("list Queues by number: %w", err)
+	}
+	var claims []claim
+	for i := range agents.Items {
+		agent := &agents.Items[i]
+		if c.Rivals == OlderHolder && ExtensionOf(agent) != number {
+			// The agent is about to give the number back; the store says when it has.
+			continue
+		}
+		holder := claimOf(kindAgent, agent)
+		holder.inUse = agent.Status.Extension == number
+		claims = append(claims, holder)
+	}
+	for i := range queues.Items {
+		claims = append(claims, claimOf(kindQueue, &queues.Items[i]))
+	}
+	return claims, nil
+}
+
+// inRange asks only for a number that is not allocated yet: what an agent has it keeps when the ranges change.
+func inRange(agent *v1alpha1.Agent, center *v1alpha1.ContactCenter) []Problem {
+	number := agent.Spec.Extension
+	if number == "" || number == agent.Status.Extension || center == nil || len(center.Spec.Extensions.Ranges) == 0 {
+		return nil
+	}
+	ranges := make([]string, 0, len(center.Spec.Extensions.Ranges))
+	for _, r := range center.Spec.Extensions.Ranges {
+		// Numbers of one length sort like their texts.
+		if len(number) == len(r.From) && r.From <= number && number <= r.To {
+			return nil
+		}
+		ranges = append(ranges, r.From+" to "+r.To)
+	}
+	return []Problem{{specPath.Child("extension"), field.ErrorTypeInvalid, v1alpha1.ReasonOutOfRange,
+		fmt.Sprintf("extension %s is in no range of ContactCenter %s: %s", number, center.Name, strings.Join(ranges, ", "))}}
+}
+
+// nameDiffers repeats for an allocated extension what the CRD demands of a given one.
+func nameDiffers(agent *v1alpha1.Agent) []Problem {
+	number := ExtensionOf(agent)
+	if number == "" || agent.Spec.FullName != number {
+		return nil
+	}
+	return []Problem{{specPath.Child("fullName"), field.ErrorTypeInvalid, v1alpha1.ReasonNameEqualsNumber, "fullName must not equal the extension"}}
+}
+
+// Queue checks the number of a voice queue.
+func (c Checker) Queue(ctx context.Context, queue *v1alpha1.Queue) ([]Problem, error) {
+	if queue.Spec.Number == "" {
+		return nil, nil
+	}
+	others, err := c.holders(ctx, queue.Namespace, queue.Spec.Number)
+	if err != nil {
+		return nil, err
+	}
+	return c.unique(claimOf(kindQueue, queue), others, specPath.Child("number"), v1alpha1.ReasonNumberTaken, "number "+queue.Spec.Number), nil
+}
+
+// EmailAccount checks address and key of an account. What its Secrets contain is EmailAccountCredentials.
+func (c Checker) EmailAccount(ctx context.Context, account *v1alpha1.EmailAccount) ([]Problem, error) {
+	var problems []Problem
+	for _, rule := range []struct{ index, value, child, reason, what string }{
+		{IndexAddress, strings.ToLower(account.Spec.Address), "address", v1alpha1.ReasonAddressTaken, "address " + account.Spec.Address},
+		{IndexKey, account.Spec.Key, "key", v1alpha1.ReasonKeyTaken, "key " + account.Spec.Key},
+	} {
+		var list v1alpha1.EmailAccountList
+		if err := c.Reader.List(ctx, &list, client.InNamespace(account.Namespace), client.MatchingFields{rule.index: rule.value}); err != nil {
+			return nil, fmt.Errorf("list EmailAccounts by %s: %w", rule.child, err)
+		}
+		others := make([]claim, 0, len(list.Items))
+		for i := range list.Items {
+			others = append(others, claimOf(kindAccount, &list.Items[i]))
+		}
+		problems = append(problems, c.unique(claimOf(kindAccount, account), others, specPath.Child(rule.child), rule.reason, rule.what)...)
+	}
+	return problems, nil
+}

@@ -1,0 +1,223 @@
+package admission
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+)
+
+// None of these webhooks may ever stand in the way: a manager that does not answer is ignored, deletions are not asked
+// about, and only kinds of the group ringmaster.dev and Secrets with its label are.
+//
+// +kubebuilder:webhookconfiguration:mutating=false,name=ringmaster-validation
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-agent,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=agents,verbs=create;update,versions=v1alpha1,name=agents.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-queue,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=queues,verbs=create;update,versions=v1alpha1,name=queues.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-emailaccount,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=emailaccounts,verbs=create;update,versions=v1alpha1,name=emailaccounts.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-contactcenter,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=contactcenters,verbs=create;update,versions=v1alpha1,name=contactcenters.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate--v1-secret,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups="",resources=secrets,verbs=create;update,versions=v1,name=secrets.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system,patch=`{"objectSelector":{"matchExpressions":[{"key":"ringmaster.dev/credential","operator":"Exists"}]}}`
+
+// ConfigurationName is the ValidatingWebhookConfiguration of these webhooks.
+const ConfigurationName = "ringmaster-validation"
+
+// SetupWebhooks serves the rules on the manager's webhook server. RegisterIndexes comes before it; checker.Rivals must be
+// AnyHolder.
+func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
+	return firstError(
+		serve(mgr, &v1alpha1.Agent{}, validator[*v1alpha1.Agent]{
+			kind:     kindAgent,
+			check:    all(checker.Agent, checker.AgentCredentials),
+			spec:     func(a *v1alpha1.Agent) any { return a.Spec },
+			warnings: agentWarnings,
+		}),
+		serve(mgr, &v1alpha1.Queue{}, validator[*v1alpha1.Queue]{
+			kind:  kindQueue,
+			check: checker.Queue,
+			spec:  func(q *v1alpha1.Queue) any { return q.Spec },
+		}),
+		serve(mgr, &v1alpha1.EmailAccount{}, validator[*v1alpha1.EmailAccount]{
+			kind:     kindAccount,
+			check:    all(checker.EmailAccount, checker.EmailAccountCredentials),
+			spec:     func(e *v1alpha1.EmailAccount) any { return e.Spec },
+			warnings: accountWarnings,
+		}),
+		serve(mgr, &v1alpha1.ContactCenter{}, validator[*v1alpha1.ContactCenter]{
+			kind:  kindCenter,
+			check: checker.ContactCenter,
+			spec:  func(c *v1alpha1.ContactCenter) any { return c.Spec },
+		}),
+		serve(mgr, &corev1.Secret{}, secretValidator{checker}),
+	)
+}
+
+func serve[T client.Object](mgr ctrl.Manager, object T, v admission.Validator[T]) error {
+	if err := ctrl.NewWebhookManagedBy(mgr, object).WithValidator(v).Complete(); err != nil {
+		return fmt.Errorf("webhook of %T: %w", object, err)
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type checkFunc[T any] func(context.Context, T) ([]Problem, error)
+
+func all[T any](checks ...checkFunc[T]) checkFunc[T] {
+	return func(ctx context.Context, object T) ([]Problem, error) {
+		var problems []Problem
+		for _, check := range checks {
+			found, err := check(ctx, object)
+			if err != nil {
+				return nil, err
+			}
+			problems = append(problems, found...)
+		}
+		return problems, nil
+	}
+}
+
+// validator asks the rules of one kind.
+type validator[T client.Object] struct {
+	kind     string
+	check    checkFunc[T]
+	spec     func(T) any
+	warnings func(T) []string
+}
+
+// ValidateCreate implements admission.Validator.
+func (v validator[T]) ValidateCreate(ctx context.Context, object T) (admission.Warnings, error) {
+	problems, err := v.check(ctx, object)
+	return v.answer(ctx, object, problems, nil, err)
+}
+
+// ValidateUpdate implements admission.Validator. A problem the object had before does not stop a change that has nothing
+// to do with it, least of all the controller's own: it becomes a warning.
+func (v validator[T]) ValidateUpdate(ctx context.Context, old, object T) (admission.Warnings, error) {
+	if object.GetDeletionTimestamp() != nil || equality.Semantic.DeepEqual(v.spec(old), v.spec(object)) {
+		return nil, nil
+	}
+	problems, err := v.check(ctx, object)
+	if err != nil || len(problems) == 0 {
+		return v.answer(ctx, object, nil, nil, err)
+	}
+	before, err := v.check(ctx, old)
+	known := map[string]bool{}
+	for _, p := range before {
+		known[p.String()] = true
+	}
+	return v.answer(ctx, object, problems, known, err)
+}
+
+// ValidateDelete implements admission.Validator; deletions are never asked about.
+func (v validator[T]) ValidateDelete(context.Context, T) (admission.Warnings, error) { return nil, nil }
+
+func (v validator[T]) answer(ctx context.Context, object T, problems []Problem, known map[string]bool, err error) (admission.Warnings, error) {
+	kind := v1alpha1.GroupVersion.WithKind(v.kind).GroupKind()
+	warnings, err := respond(ctx, kind, object.GetName(), problems, known, err)
+	if v.warnings != nil {
+		warnings = append(warnings, v.warnings(object)...)
+	}
+	return warnings, err
+}
+
+// respond turns problems into a refusal that names them all. Those that end by themselves and those that are known are
+// warnings. When the rules could not be asked the request passes, as it would without a manager: the reconcile asks again.
+func respond(ctx context.Context, kind schema.GroupKind, name string, problems []Problem, known map[string]bool, err error) (admission.Warnings, error) {
+	if err != nil {
+		log.FromContext(ctx).Error(err, "admission rules could not be asked; the request passes")
+		return admission.Warnings{"the rules of " + kind.String() + " that involve other objects could not be checked now; see the object's conditions"}, nil
+	}
+	var warnings admission.Warnings
+	var refused field.ErrorList
+	for _, p := range problems {
+		if p.Waiting() || known[p.String()] {
+			warnings = append(warnings, p.String())
+			continue
+		}
+		refused = append(refused, p.fieldError())
+	}
+	if len(refused) == 0 {
+		return warnings, nil
+	}
+	return warnings, apierrors.NewInvalid(kind, name, refused)
+}
+
+// secretValidator asks what labelled Secrets must contain.
+type secretValidator struct{ checker Checker }
+
+// ValidateCreate implements admission.Validator.
+func (v secretValidator) ValidateCreate(ctx context.Context, secret *corev1.Secret) (admission.Warnings, error) {
+	return v.validate(ctx, secret, nil)
+}
+
+// ValidateUpdate implements admission.Validator. Values that stay as they are are not judged again: a policy that became
+// stricter concerns the next change.
+func (v secretValidator) ValidateUpdate(ctx context.Context, old, secret *corev1.Secret) (admission.Warnings, error) {
+	if secret.DeletionTimestamp != nil {
+		return nil, nil
+	}
+	unchanged := map[string]bool{}
+	for key, value := range secret.Data {
+		if before, found := old.Data[key]; found && labelled(old) && bytes.Equal(before, value) {
+			unchanged[field.NewPath("data").Key(key).String()] = true
+		}
+	}
+	return v.validate(ctx, secret, unchanged)
+}
+
+// ValidateDelete implements admission.Validator; deletions are never asked about.
+func (secretValidator) ValidateDelete(context.Context, *corev1.Secret) (admission.Warnings, error) {
+	return nil, nil
+}
+
+func (v secretValidator) validate(ctx context.Context, secret *corev1.Secret, unchanged map[string]bool) (admission.Warnings, error) {
+	problems, err := v.checker.Secret(ctx, secret)
+	known := map[string]bool{}
+	for _, p := range problems {
+		if unchanged[p.Field.String()] {
+			known[p.String()] = true
+		}
+	}
+	return respond(ctx, corev1.SchemeGroupVersion.WithKind("Secret").GroupKind(), secret.Name, problems, known, err)
+}
+
+func agentWarnings(agent *v1alpha1.Agent) []string {
+	switch nat := agent.Spec.SIP.NAT; nat {
+	case "Never", "Route":
+		return []string{fmt.Sprintf("spec.sip.nat: %s is a word of older systems and means None", nat)}
+	}
+	return nil
+}
+
+func accountWarnings(account *v1alpha1.EmailAccount) []string {
+	var warnings []string
+	for _, server := range []struct {
+		path string
+		tls  v1alpha1.ServerTLS
+	}{{"spec.imap", account.Spec.IMAP.ServerTLS}, {"spec.smtp", account.Spec.SMTP.ServerTLS}} {
+		if server.tls.Security == v1alpha1.SecurityNone {
+			warnings = append(warnings, server.path+".security: None sends mails, and the password if plaintext is Allowed, unencrypted")
+		}
+		if server.tls.CertificateValidation == v1alpha1.CertificateAcceptAny {
+			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority")
+		}
+	}
+	return warnings
+}
