@@ -1,0 +1,136 @@
+// Package mail connects the shared mailboxes of EmailAccounts: it ingests what customers write exactly
+// once, sends what agents answer, and says for each account whether that works.
+//
+// Any number of replicas run a Supervisor over the same store; a lease per account decides which of them
+// holds its connections.
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/session"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/smtp"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// InitialSync says what the first connection does with mails that are already there.
+type InitialSync string
+
+// FromNow leaves earlier mails alone; All ingests the unseen ones.
+const (
+	FromNow InitialSync = "FromNow"
+	All     InitialSync = "All"
+)
+
+// Delivery says how new mail is noticed.
+type Delivery string
+
+// Auto uses IDLE where the server offers it; Poll looks every PollInterval.
+const (
+	Auto Delivery = "Auto"
+	Poll Delivery = "Poll"
+)
+
+// Defaults.
+const (
+	DefaultMailbox        = "INBOX"
+	DefaultPollInterval   = 60 * time.Second
+	DefaultMaxMessageSize = 50 << 20
+)
+
+// Config is one account, everything resolved: references, Secrets, presets.
+type Config struct {
+	Account store.Key
+	// Address is the sender of replies, and a loop guard: mail from it is not a customer's.
+	Address string
+	IMAP    IMAP
+	SMTP    SMTP
+}
+
+// IMAP is the receiving half.
+type IMAP struct {
+	remote.Server
+	Auth remote.Auth
+	// Mailbox; default INBOX.
+	Mailbox string
+	// PollInterval between looks, give or take a tenth, where IDLE is not used; default 60 s.
+	PollInterval time.Duration
+	// InitialSync; default FromNow.
+	InitialSync InitialSync
+	// HeaderFilters must all accept a mail; one that is not accepted stays unseen on the server.
+	HeaderFilters []message.HeaderFilter
+	// MaxMessageSize in bytes; of a bigger mail only the header is kept. Default 50 MiB.
+	MaxMessageSize int64
+	// Delivery; default Auto.
+	Delivery Delivery
+}
+
+// SMTP is the sending half; without a Host nothing can be sent.
+type SMTP struct {
+	remote.Server
+	Auth remote.Auth
+}
+
+// WithDefaults fills what is zero.
+func (c Config) WithDefaults() Config {
+	c.IMAP.Server = c.IMAP.Server.WithDefaults(session.PortTLS, session.PortPlain)
+	c.SMTP.Server = c.SMTP.Server.WithDefaults(smtp.PortTLS, smtp.PortSubmission)
+	if c.IMAP.Mailbox == "" {
+		c.IMAP.Mailbox = DefaultMailbox
+	}
+	if c.IMAP.PollInterval <= 0 {
+		c.IMAP.PollInterval = DefaultPollInterval
+	}
+	if c.IMAP.InitialSync == "" {
+		c.IMAP.InitialSync = FromNow
+	}
+	if c.IMAP.MaxMessageSize <= 0 {
+		c.IMAP.MaxMessageSize = DefaultMaxMessageSize
+	}
+	if c.IMAP.Delivery == "" {
+		c.IMAP.Delivery = Auto
+	}
+	return c
+}
+
+// Hash identifies the configuration in AccountStatus.ConfigHash. Passwords are not part of it, their
+// PasswordVersion is, so it may be shown.
+func (c Config) Hash() string {
+	// Secrets marshal as a constant; nothing else here can fail to marshal.
+	b, err := json.Marshal(c.WithDefaults())
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+func (c Config) equal(other Config) bool { return reflect.DeepEqual(c, other) }
+
+// filterKey names the place where mails that these filters reject are remembered: apart from ingested
+// mails, which are flagged as seen, and per set of filters, so that changing them looks at every unseen mail again.
+func (c Config) filterKey() string {
+	if len(c.IMAP.HeaderFilters) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c.IMAP.HeaderFilters)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(b)
+	return c.IMAP.Mailbox + " filtered by " + hex.EncodeToString(sum[:8])
+}
+
+func (c Config) filterNames() []string {
+	var names []string
+	for _, f := range c.IMAP.HeaderFilters {
+		names = append(names, f.Name)
+	}
+	return names
+}

@@ -1,0 +1,253 @@
+package mail
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	mailmessage "github.com/ringmaster-dev/ringmaster/internal/mail/message"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/session"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Limits of a batch, and of the UIDs looked at in one go (a command line stays under 8 KiB, RFC 7162
+// section 4).
+const (
+	batchMails   = 100
+	batchBytes   = 8 << 20
+	windowUIDs   = 500
+	fetchesAhead = 2
+	// maxFailures is how often a mail is tried alone before it is quarantined unfetched.
+	maxFailures = 5
+)
+
+// batch is a set of mails fetched together, by UID.
+type batch struct {
+	sizes map[uint32]int64
+	bytes int64
+}
+
+// fetched is a batch on its way into the store.
+type fetched struct {
+	bodies []session.Body
+	weight int64
+}
+
+// drain ingests every unseen mail that is not in the store.
+func (w *worker) drain(ctx context.Context, s *session.Session) error {
+	uids, err := s.SearchUnseen(ctx, w.epoch.FloorUID, w.account.cfg.filterNames())
+	if err != nil {
+		return err
+	}
+	maps.DeleteFunc(w.failures, func(uid uint32, _ int) bool {
+		_, there := slices.BinarySearch(uids, uid)
+		return !there
+	})
+	for window := range slices.Chunk(uids, windowUIDs) {
+		if err := w.window(ctx, s, window); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// window handles some UIDs: flags those that are stored (a crash came between commit and flag), remembers
+// those that the filters reject, and fetches the rest.
+func (w *worker) window(ctx context.Context, s *session.Session, uids []uint32) error {
+	fresh, stored, err := w.unknown(ctx, w.account.cfg.IMAP.Mailbox, uids)
+	if err != nil {
+		return err
+	}
+	if len(stored) > 0 {
+		if err := w.flag(ctx, s, stored); err != nil {
+			return err
+		}
+	}
+	if key := w.account.cfg.filterKey(); key != "" {
+		if fresh, _, err = w.unknown(ctx, key, fresh); err != nil {
+			return err
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	infos, err := s.Describe(ctx, fresh, w.account.cfg.filterNames())
+	if err != nil {
+		return err
+	}
+	return w.take(ctx, s, fresh, infos)
+}
+
+// unknown splits uids by whether they are stored under that mailbox name.
+func (w *worker) unknown(ctx context.Context, mailbox string, uids []uint32) (fresh, stored []uint32, err error) {
+	if len(uids) == 0 {
+		return nil, nil, nil
+	}
+	known, err := w.account.s.store.KnownUIDs(ctx, w.account.cfg.Account, mailbox, w.epoch.UIDValidity, uids)
+	if err != nil {
+		return nil, nil, storeError(err)
+	}
+	for _, u := range uids {
+		if known[u] {
+			stored = append(stored, u)
+		} else {
+			fresh = append(fresh, u)
+		}
+	}
+	return fresh, stored, nil
+}
+
+// take decides about each mail by its size and header, and ingests.
+func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, infos map[uint32]session.Info) error {
+	var (
+		rejected []store.IngestMail
+		ordinary []batch
+		suspects []uint32 // failed before: fetched last and alone
+		tooBig   []uint32
+	)
+	for _, uid := range uids {
+		info, ok := infos[uid]
+		if !ok {
+			continue // gone meanwhile
+		}
+		accepted, err := w.accepts(ctx, s, &info)
+		if err != nil {
+			return err
+		}
+		infos[uid] = info
+		switch {
+		case !accepted:
+			rejected = append(rejected, store.IngestMail{
+				Mailbox: w.account.cfg.filterKey(), UIDValidity: w.epoch.UIDValidity, UID: uid,
+				Kind: store.IngestFiltered, Detail: "a header filter did not accept it", Size: info.Size,
+			})
+		case w.failures[uid] > 0:
+			suspects = append(suspects, uid)
+		case info.Size > w.account.cfg.IMAP.MaxMessageSize:
+			tooBig = append(tooBig, uid)
+		default:
+			ordinary = addToBatch(ordinary, uid, info.Size)
+		}
+	}
+	if err := w.remember(ctx, rejected); err != nil {
+		return err
+	}
+	if err := w.ingestBatches(ctx, s, ordinary, infos); err != nil {
+		return err
+	}
+	for _, uid := range tooBig {
+		if err := w.headerOnly(ctx, s, infos[uid], store.IngestHeadersOnly, "bigger than the account's limit: only the header was fetched"); err != nil {
+			return err
+		}
+	}
+	for _, uid := range suspects {
+		if err := w.suspect(ctx, s, infos[uid]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addToBatch(list []batch, uid uint32, size int64) []batch {
+	n := len(list)
+	if n == 0 || len(list[n-1].sizes) == batchMails || list[n-1].bytes+size > batchBytes {
+		list = append(list, batch{sizes: map[uint32]int64{}})
+		n++
+	}
+	list[n-1].sizes[uid] = size
+	list[n-1].bytes += size
+	return list
+}
+
+// accepts asks the filters; the header that the server lost is asked for once more.
+func (w *worker) accepts(ctx context.Context, s *session.Session, info *session.Info) (bool, error) {
+	filters := w.account.cfg.IMAP.HeaderFilters
+	if len(filters) == 0 {
+		return true, nil
+	}
+	if info.Header == nil {
+		header, err := s.FetchHeader(ctx, info.UID)
+		if err != nil {
+			return false, err
+		}
+		info.Header = header
+	}
+	h, _ := mailmessage.ReadHeader(info.Header)
+	return mailmessage.Accepts(h, filters), nil
+}
+
+// remember stores where mails are that the filters reject, so that they are not looked at again.
+func (w *worker) remember(ctx context.Context, rejected []store.IngestMail) error {
+	if len(rejected) == 0 {
+		return nil
+	}
+	key := w.account.cfg.Account
+	results, err := w.account.s.store.Ingest(ctx, w.lease, key, rejected)
+	if err != nil {
+		return storeError(err)
+	}
+	w.account.s.metrics.filtered.WithLabelValues(key.Namespace, key.Name).Add(float64(len(results)))
+	return nil
+}
+
+// ingestBatches keeps up to fetchesAhead fetches under way while the batch before them is committed, so
+// that neither a round trip nor the disk is waited for alone.
+func (w *worker) ingestBatches(ctx context.Context, s *session.Session, batches []batch, infos map[uint32]session.Info) error {
+	if len(batches) == 0 {
+		return nil
+	}
+	g, both := errgroup.WithContext(ctx)
+	commits := make(chan fetched)
+	flags := make(chan []uint32, len(batches))
+	g.Go(func() error {
+		defer close(flags)
+		for f := range commits {
+			err := w.commit(both, f.bodies, infos)
+			w.account.s.budget.Release(f.weight)
+			if err != nil {
+				return err
+			}
+			flags <- uidsOf(f.bodies)
+		}
+		return nil
+	})
+	p := pipeline{w: w, s: s, commits: commits, flags: flags}
+	g.Go(func() error {
+		defer close(commits)
+		return p.fetchAll(both, batches)
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return p.finish(ctx, infos)
+}
+
+func uidsOf(bodies []session.Body) []uint32 {
+	uids := make([]uint32, 0, len(bodies))
+	for _, b := range bodies {
+		uids = append(uids, b.UID)
+	}
+	return uids
+}
+
+// flag sets \Seen and waits; a server that refuses (a mailbox that is read-only for us) keeps its mails unseen,
+// which costs a flagging command at the next look and nothing else.
+func (w *worker) flag(ctx context.Context, s *session.Session, uids []uint32) error {
+	seen, err := s.MarkSeen(ctx, uids)
+	if err != nil {
+		return err
+	}
+	return w.flagged(seen.Wait(ctx))
+}
+
+func (w *worker) flagged(err error) error {
+	if session.Refused(err) {
+		w.account.fail("mails cannot be flagged as seen", err)
+		return nil
+	}
+	return err
+}
+
+func sortedUIDs(sizes map[uint32]int64) []uint32 { return slices.Sorted(maps.Keys(sizes)) }

@@ -1,0 +1,187 @@
+package message
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Limits on a reply.
+const (
+	// MaxReplyText an agent may write, in bytes.
+	MaxReplyText = 1 << 20
+	// maxReferences kept of a long thread: the first and the latest.
+	maxReferences = 20
+)
+
+// Errors of BuildReply.
+var (
+	// ErrNoRecipient: neither the mail answered nor Reply.To names an address that can be written to.
+	ErrNoRecipient = errors.New("the customer has no e-mail address to answer to")
+	// ErrBadAddress: a Cc is not an e-mail address.
+	ErrBadAddress = errors.New("not an e-mail address")
+	// ErrTextTooLong: see MaxReplyText.
+	ErrTextTooLong = fmt.Errorf("the text is longer than %d bytes", MaxReplyText)
+)
+
+// Reply is an agent's answer.
+type Reply struct {
+	// Account it is sent from, and its visible sender.
+	Account store.Key
+	From    mail.Address
+	// Agent who wrote it.
+	Agent string
+	// InteractionID goes into the Message-ID, so that the customer's next mail finds its way back.
+	InteractionID string
+	// Original is the raw mail answered (or its header alone); nil when there is none.
+	Original []byte
+	// To and Subject are used where Original has none.
+	To      mail.Address
+	Subject string
+	// Cc are plain addresses.
+	Cc []string
+	// Text in plain words.
+	Text string
+	// At is the Date.
+	At time.Time
+}
+
+// BuildReply composes the mail and its row for Outbox.AddReply. It goes to the Reply-To of the original,
+// else to its From, with In-Reply-To and References as RFC 5322 section 3.6.4 asks. No value can add a
+// header: line breaks become spaces.
+func BuildReply(r Reply) (store.Message, []byte, error) {
+	if len(r.Text) > MaxReplyText {
+		return store.Message{}, nil, ErrTextTooLong
+	}
+	original, _ := ReadHeader(r.Original)
+	to, ok := recipient(original, r)
+	if !ok {
+		return store.Message{}, nil, ErrNoRecipient
+	}
+	_, domain, ok := strings.Cut(r.From.Address, "@")
+	if !ok {
+		return store.Message{}, nil, fmt.Errorf("the account's address has no domain")
+	}
+	subject := cut(original.Get("Subject"), maxSubject)
+	if subject == "" {
+		subject = cut(oneLine(r.Subject), maxSubject)
+	}
+	m := store.Message{
+		InteractionID: r.InteractionID, Namespace: r.Account.Namespace, Account: r.Account.Name,
+		Direction: store.Outbound, State: store.MessagePending, Agent: r.Agent,
+		MessageID: NewMessageID(r.InteractionID, domain),
+		From:      r.From.Address, To: []string{to.Address}, Subject: replySubject(subject),
+		Cc:   r.Cc,
+		Date: r.At.UTC().Truncate(time.Second), Text: cut(cleanText(r.Text), maxText),
+	}
+	raw, err := compose(m, r, to, original)
+	return m, raw, err
+}
+
+func compose(m store.Message, r Reply, to mail.Address, original Header) ([]byte, error) {
+	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	if err := msg.FromFormat(displayName(r.From.Name), r.From.Address); err != nil {
+		return nil, fmt.Errorf("sender: %w", err)
+	}
+	if err := msg.AddToFormat(displayName(to.Name), to.Address); err != nil {
+		return nil, fmt.Errorf("recipient: %w", err)
+	}
+	for _, cc := range r.Cc {
+		if err := msg.AddCc(cc); err != nil {
+			return nil, fmt.Errorf("%w: %q", ErrBadAddress, cc)
+		}
+	}
+	msg.Subject(m.Subject)
+	msg.SetDateWithValue(r.At)
+	msg.SetMessageIDWithValue(m.MessageID)
+	if parent, chain := references(original); parent != "" {
+		msg.SetGenHeader(gomail.HeaderInReplyTo, parent)
+		msg.SetGenHeader(gomail.HeaderReferences, strings.Join(chain, " "))
+	}
+	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(cleanText(r.Text), "\n", "\r\n"))
+	var raw bytes.Buffer
+	if _, err := msg.WriteTo(&raw); err != nil {
+		return nil, fmt.Errorf("composing the reply: %w", err)
+	}
+	return raw.Bytes(), nil
+}
+
+// recipient is where the answer goes: never to the account itself.
+func recipient(original Header, r Reply) (mail.Address, bool) {
+	candidates := append(original.addresses("Reply-To"), original.addresses("From")...)
+	candidates = append(candidates, r.To)
+	for _, c := range candidates {
+		if strings.EqualFold(c.Address, r.From.Address) {
+			continue
+		}
+		if parsed, err := mail.ParseAddress("<" + c.Address + ">"); err == nil {
+			return mail.Address{Name: c.Name, Address: parsed.Address}, true
+		}
+	}
+	return mail.Address{}, false
+}
+
+// sendableID: ids are copied from strangers' headers; only visible ASCII goes back out.
+var sendableID = regexp.MustCompile(`^[!-;=?-~]+$`)
+
+// references returns the parent and the whole chain, each in angle brackets.
+func references(original Header) (parent string, chain []string) {
+	ids := original.ids("Message-ID")
+	if len(ids) == 0 || !sendableID.MatchString(ids[0]) {
+		return "", nil
+	}
+	ancestors := original.ids("References")
+	if len(ancestors) == 0 {
+		if ancestors = original.ids("In-Reply-To"); len(ancestors) > 1 {
+			ancestors = nil // RFC 5322 section 3.6.4: several parents make no chain
+		}
+	}
+	for _, id := range ancestors {
+		if sendableID.MatchString(id) && id != ids[0] {
+			chain = append(chain, "<"+id+">")
+		}
+	}
+	if len(chain) > maxReferences {
+		chain = append(chain[:1:1], chain[len(chain)-maxReferences+1:]...)
+	}
+	parent = "<" + ids[0] + ">"
+	return parent, append(chain, parent)
+}
+
+var rePrefix = regexp.MustCompile(`(?i)^\s*re\s*:`)
+
+func replySubject(s string) string {
+	if rePrefix.MatchString(s) {
+		return s
+	}
+	return strings.TrimSpace("Re: " + s)
+}
+
+// displayName leaves out what a quoted string cannot carry.
+func displayName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '"' || r == '\\' || unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, cut(strings.ToValidUTF8(s, ""), maxName))
+}
+
+func cleanText(s string) string {
+	s = strings.ToValidUTF8(strings.ReplaceAll(s, "\r\n", "\n"), "\uFFFD")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,251 @@
+package mail
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/smtp"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Sending is tried sendAttempts times over about six hours.
+const (
+	sendAttempts   = 10
+	firstRetry     = 30 * time.Second
+	lastRetry      = 2 * time.Hour
+	claimStale     = 15 * time.Minute // longer than any one attempt can take
+	watchInterval  = time.Second
+	watchBatch     = 500
+	watchMinPeriod = 20 * time.Millisecond
+)
+
+// outbox sends the replies of an account and checks that it could. One thing runs at a time.
+type outbox struct {
+	account *account
+	lease   store.Lease
+
+	mu      sync.Mutex
+	running bool
+	again   bool
+	work    sync.WaitGroup
+
+	checkAt time.Time // when verify is due next
+	check   backoff
+	refused time.Duration // present wait after a refused sign-in
+}
+
+func (o *outbox) config() smtp.Config {
+	return smtp.Config{Server: o.account.cfg.SMTP.Server, Auth: o.account.cfg.SMTP.Auth}
+}
+
+func (o *outbox) wait() { o.work.Wait() }
+
+// send starts to send what is pending, unless that runs already: then it looks once more at its end.
+func (o *outbox) send(ctx context.Context) {
+	if o.account.cfg.SMTP.Host == "" {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.running {
+		o.again = true
+		return
+	}
+	o.running = true
+	o.work.Go(func() {
+		for {
+			o.sendAll(ctx)
+			o.mu.Lock()
+			if !o.again || ctx.Err() != nil {
+				o.running = false
+				o.mu.Unlock()
+				return
+			}
+			o.again = false
+			o.mu.Unlock()
+		}
+	})
+}
+
+func (o *outbox) sendAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		m, raw, err := o.account.s.store.ClaimOutbound(ctx, o.lease, o.account.cfg.Account, claimStale)
+		if err != nil {
+			if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
+				o.account.log.Warn("replies cannot be claimed", "error", err)
+			}
+			return
+		}
+		o.sendOne(ctx, m, raw)
+	}
+}
+
+func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
+	err := smtp.Send(ctx, o.config(), o.account.cfg.Address, append(append([]string(nil), m.To...), m.Cc...), raw)
+	// What happened is recorded even when this process is stopping.
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	state, detail, retry := outcome(m.Attempts, err)
+	key := o.account.cfg.Account
+	switch {
+	case err == nil:
+		o.account.s.metrics.sent.WithLabelValues(key.Namespace, key.Name).Inc()
+	case ctx.Err() != nil:
+		state, detail, retry = store.MessagePending, "interrupted", 0
+	default:
+		o.account.fail("reply not sent", err)
+	}
+	if err := o.account.s.store.FinishOutbound(record, o.lease, m.ID, state, detail, retry); err != nil {
+		o.account.log.Warn("the outcome of a reply cannot be recorded", "error", err)
+	}
+}
+
+// outcome decides what becomes of a reply after its attempt number attempts.
+func outcome(attempts int, err error) (store.MessageState, string, time.Duration) {
+	var refused *smtp.SendError
+	switch {
+	case err == nil:
+		return store.MessageSent, "", 0
+	case smtp.Permanent(err):
+		return store.MessageFailed, err.Error(), 0
+	case attempts >= sendAttempts:
+		return store.MessageFailed, fmt.Sprintf("given up after %d attempts: %s", attempts, detailOf(err)), 0
+	case errors.As(err, &refused):
+		return store.MessagePending, err.Error(), retryAfter(attempts)
+	}
+	return store.MessagePending, detailOf(err), retryAfter(attempts)
+}
+
+func detailOf(err error) string {
+	var refused *smtp.SendError
+	if errors.As(err, &refused) {
+		return refused.Error()
+	}
+	return explain(err)
+}
+
+func retryAfter(attempts int) time.Duration {
+	d := firstRetry
+	for range max(attempts-1, 0) {
+		d = min(2*d, lastRetry)
+	}
+	return d
+}
+
+// verify proves in the background that sending would work: at the start, and then every
+// SMTPCheckInterval; after a failure sooner, after a refused sign-in slowly.
+func (o *outbox) verify(ctx context.Context) {
+	opts := o.account.s.opts
+	if o.account.cfg.SMTP.Host == "" {
+		if o.checkAt.IsZero() {
+			o.checkAt = time.Now()
+			o.report(ctx, &remote.Error{Reason: ReasonNotConfigured, Message: "no SMTP server is configured"})
+		}
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if time.Now().Before(o.checkAt) {
+		return
+	}
+	o.checkAt = time.Now().Add(opts.SMTPCheckInterval) // until the result is known
+	o.work.Go(func() {
+		release, err := o.account.s.dials.acquire(ctx, o.account.cfg.SMTP.Addr())
+		if err != nil {
+			return
+		}
+		err = smtp.Verify(ctx, o.config())
+		release()
+		if ctx.Err() != nil {
+			return
+		}
+		o.report(ctx, err)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.checkAt = time.Now().Add(o.nextCheck(err))
+	})
+}
+
+func (o *outbox) nextCheck(err error) time.Duration {
+	opts := o.account.s.opts
+	switch {
+	case err == nil:
+		o.check.reset()
+		o.refused = 0
+		return opts.SMTPCheckInterval
+	case remote.ReasonOf(err) == ReasonAuthenticationFailed:
+		o.refused = min(max(opts.MinAuthBackoff, 2*o.refused), opts.MaxAuthBackoff)
+		return o.refused
+	}
+	o.check.lo, o.check.hi = opts.MinBackoff, opts.MaxBackoff
+	return o.check.delay()
+}
+
+func (o *outbox) report(ctx context.Context, err error) {
+	if err != nil && remote.ReasonOf(err) != ReasonNotConfigured {
+		o.account.fail("SMTP check failed", err)
+	}
+	o.account.status.update(ctx, func(s *store.AccountStatus) {
+		s.SMTP, s.SMTPMessage = ReasonReady, ""
+		if err != nil {
+			s.SMTP, s.SMTPMessage = remote.ReasonOf(err), explain(err)
+		}
+	})
+}
+
+// watchOutbox follows the event feed, so that a reply stored by any replica is sent at once. Each account
+// also looks by itself at every renewal of its lease.
+func (s *Supervisor) watchOutbox(ctx context.Context) {
+	cursor, err := s.store.LastCursor(ctx)
+	for ctx.Err() == nil {
+		wake := s.store.Wake()
+		var events []store.Event
+		if err == nil {
+			events, err = s.store.EventsAfter(ctx, "", cursor, watchBatch)
+		} else {
+			cursor, err = s.store.LastCursor(ctx)
+		}
+		for _, e := range events {
+			cursor = e.Cursor
+			s.dispatch(e)
+		}
+		if len(events) == watchBatch {
+			continue
+		}
+		timer := time.NewTimer(watchInterval)
+		select {
+		case <-wake:
+			// Ingestion changes the store hundreds of times a second; one look serves them all.
+			sleep(ctx, watchMinPeriod)
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// dispatch wakes the account of an outbound message.
+func (s *Supervisor) dispatch(e store.Event) {
+	if e.Kind != store.EventMessage && e.Kind != store.EventMessageState {
+		return
+	}
+	var data struct {
+		Account   string             `json:"account"`
+		Direction store.Direction    `json:"direction"`
+		State     store.MessageState `json:"state"`
+	}
+	if json.Unmarshal(e.Data, &data) != nil || data.Direction == store.Inbound {
+		return
+	}
+	if data.State != "" && data.State != store.MessagePending {
+		return
+	}
+	if data.Account != "" {
+		s.Wake(store.Key{Namespace: e.Namespace, Name: data.Account})
+	}
+}

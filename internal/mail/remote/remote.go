@@ -1,0 +1,277 @@
+// Package remote holds what IMAP and SMTP share: the description of a mail server, the sign-in, the
+// dialled connection with its deadlines, and the reasons a connection can fail for.
+package remote
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Security of a connection.
+type Security string
+
+// Securities: TLS from the first byte, TLS after STARTTLS (never silently without), or none.
+const (
+	TLS      Security = "TLS"
+	StartTLS Security = "StartTLS"
+	None     Security = "None"
+)
+
+// Secret is a value that never shows in logs, errors or dumps.
+type Secret string
+
+const redacted = "[redacted]"
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return redacted }
+
+// GoString implements fmt.GoStringer, for %#v.
+func (Secret) GoString() string { return redacted }
+
+// LogValue implements slog.LogValuer.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText keeps the value out of JSON and YAML.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Reveal returns the value; only for the wire.
+func (s Secret) Reveal() string { return string(s) }
+
+// DefaultConnectionTimeout bounds TCP, TLS and greeting together.
+const DefaultConnectionTimeout = 10 * time.Second
+
+// DefaultAuthenticationTimeout bounds the sign-in.
+const DefaultAuthenticationTimeout = 5 * time.Second
+
+// Server is one end to dial.
+type Server struct {
+	Host string
+	// Port; 0 means the usual one of the protocol and security.
+	Port     int
+	Security Security
+	// InsecureSkipVerify accepts any certificate; the fingerprint is reported all the same.
+	InsecureSkipVerify bool
+	// RootCAs are PEM certificates trusted in place of the system's; "" means the system's.
+	RootCAs string
+	// ConnectionTimeout for TCP, TLS and greeting together; default 10 s.
+	ConnectionTimeout time.Duration
+	// AuthenticationTimeout for the sign-in; default 5 s.
+	AuthenticationTimeout time.Duration
+}
+
+// Addr is host:port.
+func (s Server) Addr() string { return net.JoinHostPort(s.Host, strconv.Itoa(s.Port)) }
+
+// WithDefaults fills what is zero; port is the one for TLS, plainPort for the others.
+func (s Server) WithDefaults(tlsPort, plainPort int) Server {
+	if s.Security == "" {
+		s.Security = TLS
+	}
+	if s.Port == 0 {
+		s.Port = plainPort
+		if s.Security == TLS {
+			s.Port = tlsPort
+		}
+	}
+	if s.ConnectionTimeout <= 0 {
+		s.ConnectionTimeout = DefaultConnectionTimeout
+	}
+	if s.AuthenticationTimeout <= 0 {
+		s.AuthenticationTimeout = DefaultAuthenticationTimeout
+	}
+	return s
+}
+
+// AuthType of an account.
+type AuthType string
+
+// Types: no sign-in (a relay, or an IMAP server that greets with PREAUTH or takes ANONYMOUS), or a
+// username and a password.
+const (
+	AuthNone  AuthType = "None"
+	AuthBasic AuthType = "Basic"
+)
+
+// Auth is a sign-in.
+type Auth struct {
+	Type     AuthType
+	Username string
+	Password Secret
+	// PasswordVersion identifies the content the password came from, such as the resourceVersion of its
+	// Secret. It stands for the password in Config.Hash.
+	PasswordVersion string
+	// AllowInsecure lets the password travel over a connection without TLS.
+	AllowInsecure bool
+}
+
+// Check refuses to send a password over a connection that is not encrypted.
+func (a Auth) Check(s Security) error {
+	if a.Type == AuthBasic && s == None && !a.AllowInsecure {
+		return &Error{Reason: ReasonEncryptionRequired, Message: "the password would travel in clear text: use TLS or STARTTLS, or allow insecure authentication"}
+	}
+	return nil
+}
+
+// Conn is a dialled connection whose reads must make progress: go-imap sets deadlines of its own that
+// count the consumer's time and leave an idle connection without any, so only the owner's count.
+type Conn struct {
+	net.Conn
+	err atomic.Pointer[error]
+
+	mu    sync.Mutex // orders Stall and the deadline of a read that begins
+	stall time.Duration
+}
+
+// Err is the first error a read or write met; libraries that flatten errors to text hide it.
+func (c *Conn) Err() error {
+	if p := c.err.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (c *Conn) keep(err error) {
+	if err != nil {
+		c.err.CompareAndSwap(nil, &err)
+	}
+}
+
+// SetDeadline does nothing: see Conn.
+func (c *Conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing: see Conn.
+func (c *Conn) SetReadDeadline(time.Time) error { return nil }
+
+// Stall sets how long a read may wait for the next byte from now on, the one under way included; 0 is
+// for ever.
+func (c *Conn) Stall(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stall = d
+	c.arm()
+}
+
+func (c *Conn) arm() {
+	var t time.Time
+	if c.stall > 0 {
+		t = time.Now().Add(c.stall)
+	}
+	_ = c.Conn.SetReadDeadline(t)
+}
+
+func (c *Conn) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	if c.stall > 0 {
+		c.arm()
+	}
+	c.mu.Unlock()
+	n, err := c.Conn.Read(b)
+	c.keep(err)
+	return n, err
+}
+
+func (c *Conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.keep(err)
+	return n, err
+}
+
+// Dial opens the TCP connection.
+func Dial(ctx context.Context, s Server) (*Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", s.Addr())
+	if err != nil {
+		return nil, Classify(ctx, err)
+	}
+	return &Conn{Conn: c}, nil
+}
+
+// TLSConfig verifies the server's name and chain (or nothing, with InsecureSkipVerify) and tells
+// fingerprint the SHA-256 of the certificate the server showed.
+func (s Server) TLSConfig(fingerprint func(string)) (*tls.Config, error) {
+	c := &tls.Config{
+		ServerName: s.Host, MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: s.InsecureSkipVerify, //nolint:gosec // asked for by name: certificateValidation AcceptAny
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			if len(cs.PeerCertificates) > 0 && fingerprint != nil {
+				fingerprint(Fingerprint(cs.PeerCertificates[0]))
+			}
+			return nil
+		},
+	}
+	if s.RootCAs != "" {
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM([]byte(s.RootCAs)) {
+			return nil, &Error{Reason: ReasonCertificateInvalid, Message: "the CA bundle holds no PEM certificate"}
+		}
+	}
+	return c, nil
+}
+
+// Fingerprint is the SHA-256 of a certificate in hex.
+func Fingerprint(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// Error is a failure with the reason it shows under. Its message never holds passwords, server texts or
+// customers' data.
+type Error struct {
+	Reason  string
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string { return e.Message }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// TimeoutError says which step took too long.
+type TimeoutError struct {
+	Step  string
+	After time.Duration
+}
+
+func (e *TimeoutError) Error() string {
+	return fmt.Sprintf("no answer to %s within %s", e.Step, e.After)
+}
+
+// Timeout implements net.Error's notion of a timeout.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Reasons: condition reasons, so they count as API.
+const (
+	ReasonReady                = "Ready"
+	ReasonPending              = "Pending"
+	ReasonConnecting           = "Connecting"
+	ReasonDNSFailure           = "DNSFailure"
+	ReasonConnectionFailed     = "ConnectionFailed"
+	ReasonCertificateInvalid   = "CertificateInvalid"
+	ReasonEncryptionRequired   = "EncryptionRequired"
+	ReasonAuthenticationFailed = "AuthenticationFailed"
+	ReasonMailboxNotFound      = "MailboxNotFound"
+	ReasonTimedOut             = "TimedOut"
+	ReasonProtocolError        = "ProtocolError"
+	ReasonStoreUnavailable     = "StoreUnavailable"
+	ReasonNotConfigured        = "NotConfigured"
+)
+
+// ReasonOf names the reason of any error; an unclassified one is ConnectionFailed.
+func ReasonOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ReasonConnectionFailed
+}

@@ -1,0 +1,222 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+)
+
+// Info is what is known of a mail before its body is fetched.
+type Info struct {
+	UID uint32
+	// SeqNum is its place now; it may have moved when it is used.
+	SeqNum uint32
+	// Size the server announces, in bytes; some servers only estimate it.
+	Size int64
+	// Header holds the raw header fields that were asked for; nil when none were or the server lost them.
+	Header []byte
+}
+
+// Describe fetches sizes and, if asked for, some header fields. Mails that are gone, or that the
+// server did not answer for, are not in the result.
+func (s *Session) Describe(ctx context.Context, uids []uint32, headers []string) (map[uint32]Info, error) {
+	options := &imap.FetchOptions{UID: true, RFC822Size: true}
+	if len(headers) > 0 {
+		options.BodySection = []*imap.FetchItemBodySection{{Specifier: imap.PartSpecifierHeader, HeaderFields: headers, Peek: true}}
+	}
+	found := make(map[uint32]Info, len(uids))
+	err := s.fetch(ctx, uidSet(uids), options, func(m *imapclient.FetchMessageData) error {
+		info := Info{SeqNum: m.SeqNum, Size: -1}
+		for item := m.Next(); item != nil; item = m.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				info.UID = uint32(item.UID)
+			case imapclient.FetchItemDataRFC822Size:
+				info.Size = item.Size
+			case imapclient.FetchItemDataBodySection:
+				header, err := readLiteral(item, maxHeader)
+				if err != nil {
+					return err
+				}
+				info.Header = header
+			}
+		}
+		if info.UID != 0 && info.Size >= 0 {
+			found[info.UID] = info
+		}
+		return nil
+	})
+	return found, err
+}
+
+// maxHeader bounds one fetched header.
+const maxHeader = 16 << 20
+
+// Body is a mail as the server gave it, whole.
+type Body struct {
+	UID uint32
+	Raw []byte
+}
+
+// Fetch is a FETCH of bodies under way.
+type Fetch struct {
+	s    *Session
+	cmd  *imapclient.FetchCommand
+	want map[uint32]int64
+}
+
+// wholeBody is BODY.PEEK[]: reading does not set \Seen.
+func wholeBody() *imap.FetchOptions {
+	return &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Peek: true}}}
+}
+
+// StartFetch asks for the bodies of mails; sizes are the announced ones by UID and bound what is read.
+// Several fetches may be under way; collect them in order.
+func (s *Session) StartFetch(ctx context.Context, sizes map[uint32]int64) (*Fetch, error) {
+	uids := make([]uint32, 0, len(sizes))
+	for u := range sizes {
+		uids = append(uids, u)
+	}
+	f := &Fetch{s: s, want: sizes}
+	err := s.within(ctx, s.cfg.CommandTimeout, "FETCH", func() error {
+		f.cmd = s.client.Fetch(uidSet(uids), wholeBody())
+		return nil
+	})
+	return f, err
+}
+
+// Collect reads the bodies. A mail of which the server gave no or not the whole body is missing from the
+// result; an error means that nothing of this fetch may be used beyond what is returned.
+func (f *Fetch) Collect(ctx context.Context) ([]Body, error) {
+	var bodies []Body
+	err := f.s.consume(ctx, f.cmd, func(m *imapclient.FetchMessageData) error {
+		b, err := readBody(m, func(uid uint32) (int64, bool) { size, ok := f.want[uid]; return size, ok })
+		if b != nil {
+			bodies = append(bodies, *b)
+		}
+		return err
+	})
+	if err != nil {
+		// A cut connection can end a literal early without an error of its own; only what Close confirms counts.
+		return nil, err
+	}
+	return bodies, nil
+}
+
+// FetchOne fetches one mail by its sequence number, for servers that send the body before the UID, which
+// UID FETCH loses. The answer must name the UID, so a mail that moved is not mistaken for it.
+// It returns nil when the mail was not given.
+func (s *Session) FetchOne(ctx context.Context, info Info) (*Body, error) {
+	var body *Body
+	err := s.fetch(ctx, imap.SeqSetNum(info.SeqNum), wholeBody(), func(m *imapclient.FetchMessageData) error {
+		b, err := readBody(m, func(uint32) (int64, bool) { return info.Size, true })
+		if b != nil && b.UID == info.UID {
+			body = b
+		}
+		return err
+	})
+	return body, err
+}
+
+// FetchHeader fetches the header of a mail alone; nil when the server did not give it.
+func (s *Session) FetchHeader(ctx context.Context, uid uint32) ([]byte, error) {
+	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{{Specifier: imap.PartSpecifierHeader, Peek: true}}}
+	var header []byte
+	err := s.fetch(ctx, uidSet([]uint32{uid}), options, func(m *imapclient.FetchMessageData) error {
+		for item := m.Next(); item != nil; item = m.Next() {
+			if section, ok := item.(imapclient.FetchItemDataBodySection); ok && section.Section.Specifier == imap.PartSpecifierHeader {
+				raw, err := readLiteral(section, maxHeader)
+				if err != nil {
+					return err
+				}
+				header = raw
+			}
+		}
+		return nil
+	})
+	return header, err
+}
+
+func (s *Session) fetch(ctx context.Context, set imap.NumSet, options *imap.FetchOptions, each func(*imapclient.FetchMessageData) error) error {
+	var cmd *imapclient.FetchCommand
+	err := s.within(ctx, s.cfg.CommandTimeout, "FETCH", func() error {
+		cmd = s.client.Fetch(set, options)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.consume(ctx, cmd, each)
+}
+
+// consume reads a FETCH to its end. There is no limit on the whole, only on standing still.
+func (s *Session) consume(ctx context.Context, cmd *imapclient.FetchCommand, each func(*imapclient.FetchMessageData) error) error {
+	s.conn.Stall(s.cfg.StallTimeout)
+	err := s.guarded(ctx, func() error {
+		for m := cmd.Next(); m != nil; m = cmd.Next() {
+			if err := each(m); err != nil {
+				// Draining the rest could take as long as the server likes.
+				s.breakOff()
+				_ = cmd.Close()
+				return err
+			}
+		}
+		return cmd.Close()
+	})
+	s.conn.Stall(0)
+	return commandError("FETCH", err)
+}
+
+// readBody takes UID and body in whatever order they come.
+func readBody(m *imapclient.FetchMessageData, announced func(uid uint32) (int64, bool)) (*Body, error) {
+	var (
+		body  Body
+		whole bool
+	)
+	for item := m.Next(); item != nil; item = m.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			body.UID = uint32(item.UID)
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal == nil || item.Section.Specifier != imap.PartSpecifierNone || len(item.Section.Part) > 0 || item.Section.Partial != nil {
+				continue
+			}
+			size, ok := announced(body.UID)
+			if !ok {
+				continue
+			}
+			raw, err := readLiteral(item, 2*size+1<<20)
+			if err != nil {
+				return nil, err
+			}
+			body.Raw, whole = raw, true
+		}
+	}
+	if !whole || body.UID == 0 {
+		return nil, nil
+	}
+	return &body, nil
+}
+
+// readLiteral reads a literal whole: a short one is an error, and so is one far beyond what was announced.
+func readLiteral(item imapclient.FetchItemDataBodySection, most int64) ([]byte, error) {
+	if item.Literal == nil {
+		return nil, nil
+	}
+	size := item.Literal.Size()
+	if size > most {
+		return nil, &remote.Error{Reason: remote.ReasonProtocolError, Message: fmt.Sprintf("the server sent %d bytes where at most %d were expected", size, most)}
+	}
+	raw := make([]byte, size)
+	n, err := io.ReadFull(item.Literal, raw)
+	if err != nil && !(errors.Is(err, io.EOF) && size == 0) {
+		return nil, fmt.Errorf("body cut after %d of %d bytes: %w", n, size, io.ErrUnexpectedEOF)
+	}
+	return raw, nil
+}

@@ -1,0 +1,209 @@
+package mail
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/session"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// worker owns the IMAP connection of an account: Dial → TLS → Auth → Select → Drain → Idle → Drain, and
+// Backoff after any failure.
+type worker struct {
+	account *account
+	lease   store.Lease
+
+	// failures counts by UID how often a mail could not be fetched; from the first on it is fetched alone.
+	failures map[uint32]int
+	epoch    store.MailboxState
+	epochSet bool
+}
+
+// run returns when ctx ends, or with store.ErrLeaseLost.
+func (w *worker) run(ctx context.Context) error {
+	opts := w.account.s.opts
+	network := backoff{lo: opts.MinBackoff, hi: opts.MaxBackoff, jitter: true}
+	sign := backoff{lo: opts.MinAuthBackoff, hi: opts.MaxAuthBackoff}
+	w.failures = map[uint32]int{}
+	w.patience(ctx, &sign)
+	for ctx.Err() == nil {
+		err := w.session(ctx, func() { network.reset(); sign.reset() })
+		w.connected(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, store.ErrLeaseLost) {
+			return store.ErrLeaseLost
+		}
+		w.report(ctx, err)
+		if remote.ReasonOf(err) == ReasonAuthenticationFailed {
+			sleep(ctx, sign.delay())
+		} else {
+			sleep(ctx, network.delay())
+		}
+	}
+	return nil
+}
+
+// patience keeps the wait after a refused sign-in across restarts and replicas: a process that starts again and
+// again must not lock the account. A changed configuration ends it.
+func (w *worker) patience(ctx context.Context, sign *backoff) {
+	refused := w.account.status.refusedAt()
+	if w.account.changed || refused.IsZero() {
+		return
+	}
+	if rest := time.Until(refused.Add(w.account.s.opts.MinAuthBackoff)); rest > 0 {
+		sign.next = w.account.s.opts.MinAuthBackoff
+		sleep(ctx, min(rest, w.account.s.opts.MinAuthBackoff))
+	}
+}
+
+func (w *worker) report(ctx context.Context, err error) {
+	w.account.fail("IMAP connection ended", err)
+	w.account.status.update(ctx, func(s *store.AccountStatus) {
+		s.IMAP, s.IMAPMessage = remote.ReasonOf(err), explain(err)
+	})
+}
+
+func (w *worker) connected(yes bool) {
+	key := w.account.cfg.Account
+	value := 0.0
+	if yes {
+		value = 1
+	}
+	w.account.s.metrics.connected.WithLabelValues(key.Namespace, key.Name).Set(value)
+}
+
+// session is one connection from dialling to its end; working is called after each drain.
+func (w *worker) session(ctx context.Context, working func()) error {
+	w.account.status.update(ctx, func(s *store.AccountStatus) {
+		if s.IMAP == ReasonReady || s.IMAP == ReasonPending {
+			s.IMAP, s.IMAPMessage = ReasonConnecting, ""
+		}
+	})
+	s, err := w.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	mailbox, err := s.Select(ctx, w.account.cfg.IMAP.Mailbox)
+	if err != nil {
+		return err
+	}
+	if err := w.enter(ctx, s, mailbox); err != nil {
+		return err
+	}
+	for {
+		if err := w.drain(ctx, s); err != nil {
+			return err
+		}
+		working()
+		w.ready(ctx, s)
+		if err := w.await(ctx, s); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *worker) ready(ctx context.Context, s *session.Session) {
+	w.connected(true)
+	w.account.status.update(ctx, func(st *store.AccountStatus) {
+		st.IMAP, st.IMAPMessage = ReasonReady, ""
+		st.CertificateSHA256 = s.CertificateSHA256()
+		st.LastPoll = time.Now().UTC()
+	})
+}
+
+func (w *worker) dial(ctx context.Context) (*session.Session, error) {
+	cfg := w.account.cfg.IMAP
+	release, err := w.account.s.dials.acquire(ctx, cfg.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return session.Dial(ctx, session.Config{Server: cfg.Server, Auth: cfg.Auth, Log: w.account.log})
+}
+
+// await returns when it is time to drain again. A look that no notice asked for is preceded by NOOP: an open
+// session otherwise shows the past.
+func (w *worker) await(ctx context.Context, s *session.Session) error {
+	cfg := w.account.cfg.IMAP
+	if cfg.Delivery == Auto && s.CanIdle() {
+		wait := w.account.s.opts.IdleInterval
+		if len(w.failures) > 0 {
+			wait = min(wait, cfg.PollInterval) // no notice will come for a mail that is still to be fetched
+		}
+		noticed, err := s.Idle(ctx, wait)
+		if err != nil || noticed {
+			return err
+		}
+	} else {
+		tenth := cfg.PollInterval / 10
+		if err := s.Wait(ctx, cfg.PollInterval-tenth+rand.N(2*tenth+1)); err != nil {
+			return err
+		}
+	}
+	return s.Noop(ctx)
+}
+
+// enter finds the place in the mailbox that ingestion reached, or starts a new epoch. It is stored before
+// anything else is done, so that a crash cannot move it.
+func (w *worker) enter(ctx context.Context, s *session.Session, m session.Mailbox) error {
+	st, key, name := w.account.s.store, w.account.cfg.Account, w.account.cfg.IMAP.Mailbox
+	state, err := st.GetMailbox(ctx, key, name)
+	first := errors.Is(err, store.ErrNotFound)
+	if err != nil && !first {
+		return storeError(err)
+	}
+	if first || state.UIDValidity != m.UIDValidity {
+		floor, err := w.floor(ctx, s, m, first)
+		if err != nil {
+			return err
+		}
+		if !first {
+			w.account.log.Info("the mailbox was renumbered by the server", "uidvalidity", m.UIDValidity)
+		}
+		state = store.MailboxState{UIDValidity: m.UIDValidity, FloorUID: floor}
+		if err := st.SetMailbox(ctx, key, name, state); err != nil {
+			return storeError(err)
+		}
+	}
+	if !w.epochSet || w.epoch.UIDValidity != state.UIDValidity {
+		clear(w.failures) // UIDs mean other mails now
+	}
+	w.epoch, w.epochSet = state, true
+	return nil
+}
+
+// floor is the lowest UID that is ingested. With FromNow that is the next one at the first connection. When the
+// mailbox was renumbered, UIDs below the old floor mean nothing any more: then what arrived since the day
+// before the last complete look is new, and the content hash sorts out what was ingested before.
+func (w *worker) floor(ctx context.Context, s *session.Session, m session.Mailbox, first bool) (uint32, error) {
+	if w.account.cfg.IMAP.InitialSync == All {
+		return 0, nil
+	}
+	if last := w.account.status.lastPoll(); !first && !last.IsZero() {
+		uid, err := s.FirstSince(ctx, last.AddDate(0, 0, -1))
+		if err != nil || uid != 0 {
+			return uid, err
+		}
+	}
+	if m.UIDNext != 0 {
+		return m.UIDNext, nil
+	}
+	// RFC 3501 lets a server leave UIDNEXT out.
+	last, err := s.LastUID(ctx)
+	return last + 1, err
+}
+
+// storeError marks a failure of the store, which is not the mail server's.
+func storeError(err error) error {
+	if err == nil || errors.Is(err, store.ErrLeaseLost) {
+		return err
+	}
+	return &remote.Error{Reason: ReasonStoreUnavailable, Message: "what was fetched cannot be stored now", Err: err}
+}
