@@ -1,0 +1,72 @@
+package pbxlink
+
+import (
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
+)
+
+// snapshotMessage is the snapshot with the content of those files only that
+// the other side lacks.
+func snapshotMessage(s voice.Snapshot, known map[string]string, allowShrink bool) *pbxlinkv1.Snapshot {
+	m := &pbxlinkv1.Snapshot{Version: s.Version, Expect: expectMessage(s.Expect), AllowShrink: allowShrink}
+	for _, f := range s.Files {
+		file := &pbxlinkv1.File{Path: f.Path, Sha256: f.SHA256}
+		if known[f.Path] != f.SHA256 {
+			file.Content = f.Content
+		}
+		m.Files = append(m.Files, file)
+	}
+	return m
+}
+
+func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
+	m := &pbxlinkv1.Expect{
+		Endpoints: e.Endpoints, Aors: e.AORs, PjsipRevision: e.PJSIPRevision,
+		DialplanRevision: e.DialplanRevision, Mailboxes: e.Mailboxes,
+	}
+	for _, q := range e.Queues {
+		queue := &pbxlinkv1.ExpectQueue{Name: q.Name, Strategy: q.Strategy}
+		for _, member := range q.Members {
+			queue.Members = append(queue.Members, &pbxlinkv1.ExpectMember{Interface: member.Interface, Penalty: int32(member.Penalty)})
+		}
+		m.Queues = append(m.Queues, queue)
+	}
+	for _, t := range e.Transports {
+		m.Transports = append(m.Transports, &pbxlinkv1.ExpectTransport{Name: t.Name, Protocol: t.Protocol, Bind: t.Bind})
+	}
+	return m
+}
+
+// ExpectFrom reads the wire form of voice.Expect.
+func ExpectFrom(m *pbxlinkv1.Expect) voice.Expect {
+	e := voice.Expect{
+		Endpoints: m.GetEndpoints(), AORs: m.GetAors(), PJSIPRevision: m.GetPjsipRevision(),
+		DialplanRevision: m.GetDialplanRevision(), Mailboxes: m.GetMailboxes(),
+	}
+	for _, q := range m.GetQueues() {
+		queue := voice.ExpectQueue{Name: q.GetName(), Strategy: q.GetStrategy()}
+		for _, member := range q.GetMembers() {
+			queue.Members = append(queue.Members, voice.ExpectMember{Interface: member.GetInterface(), Penalty: int(member.GetPenalty())})
+		}
+		e.Queues = append(e.Queues, queue)
+	}
+	for _, t := range m.GetTransports() {
+		e.Transports = append(e.Transports, voice.ExpectTransport{Name: t.GetName(), Protocol: t.GetProtocol(), Bind: t.GetBind()})
+	}
+	return e
+}
+
+func contactsFrom(m *pbxlinkv1.Contacts) []Contact {
+	var contacts []Contact
+	for _, c := range m.GetContacts() {
+		contacts = append(contacts, Contact{URI: c.GetUri(), UserAgent: c.GetUserAgent(), Status: c.GetStatus()})
+	}
+	return contacts
+}
+
+func memberFrom(m *pbxlinkv1.QueueMember) QueueMember {
+	return QueueMember{
+		Queue: m.GetQueue(), Extension: m.GetExtension(), DeviceState: m.GetDeviceState(),
+		Paused: m.GetPaused(), PauseReason: m.GetPauseReason(), InCall: m.GetInCall(), Removed: m.GetRemoved(),
+	}
+}
