@@ -45,31 +45,23 @@ type SIPSecrets interface {
 type ReplyInput struct {
 	Account     store.Account
 	Interaction store.Interaction
-	// Thread holds all messages so far, oldest first; the last inbound one is what is answered.
-	Thread []store.Message
-	Agent  store.Agent
+	// Original is the raw mail that is answered: the last inbound one (its header alone when it was too large to be
+	// stored). Nil when there is none.
+	Original []byte
+	Agent    store.Agent
 	// Text is plain text as the agent wrote it.
 	Text string
 	// Cc are plain addresses without display names.
 	Cc []string
 }
 
+// ErrNotSendable is what a ReplyComposer wraps when the agent's input, or the mail answered, makes a reply
+// impossible; the whole error text is shown to the agent.
+var ErrNotSendable = errors.New("the reply cannot be sent")
+
 // ReplyComposer makes the outbound message and its raw bytes: headers, threading, quoting. It stores and sends nothing.
 type ReplyComposer interface {
 	Compose(ctx context.Context, in ReplyInput) (store.Message, []byte, error)
-}
-
-// Attachment is one decoded part of a stored message.
-type Attachment struct {
-	Name        string
-	ContentType string
-	Content     []byte
-}
-
-// AttachmentReader decodes the n-th attachment (from 0) of a raw message, counted as in store.Message.Attachments.
-// It returns store.ErrNotFound when there is no such part.
-type AttachmentReader interface {
-	Attachment(raw []byte, n int) (Attachment, error)
 }
 
 // PasswordRules are a center's rules for a changed password.
@@ -80,12 +72,11 @@ type PasswordRules struct {
 	History int
 }
 
-// Options of the API. Store, SIPSecrets, Composer, Attachments and PasswordRules are required.
+// Options of the API. Store, SIPSecrets, Composer and PasswordRules are required.
 type Options struct {
-	Store       Store
-	SIPSecrets  SIPSecrets
-	Composer    ReplyComposer
-	Attachments AttachmentReader
+	Store      Store
+	SIPSecrets SIPSecrets
+	Composer   ReplyComposer
 	// PasswordRules of a center (namespace).
 	PasswordRules func(ctx context.Context, namespace string) (PasswordRules, error)
 
@@ -105,8 +96,8 @@ type Options struct {
 }
 
 func (o *Options) complete() error {
-	if o.Store == nil || o.SIPSecrets == nil || o.Composer == nil || o.Attachments == nil || o.PasswordRules == nil {
-		return errors.New("desk: Store, SIPSecrets, Composer, Attachments and PasswordRules are required")
+	if o.Store == nil || o.SIPSecrets == nil || o.Composer == nil || o.PasswordRules == nil {
+		return errors.New("desk: Store, SIPSecrets, Composer and PasswordRules are required")
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -170,6 +161,8 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 		return p
 	case errors.Is(err, store.ErrNotFound):
 		return problem(CodeNotFound, "")
+	case errors.Is(err, ErrNotSendable):
+		return problem(CodeNotSendable, err.Error())
 	case errors.Is(err, store.ErrPasswordReused):
 		return problem(CodePasswordReused, "choose a password that was not used before")
 	case errors.Is(err, store.ErrConflict):

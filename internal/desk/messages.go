@@ -6,11 +6,13 @@ import (
 	"mime"
 	"net/http"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -18,7 +20,6 @@ const (
 	messagePath      = "/v1/interactions/{id}/messages/{mid}"
 	rawSuffix        = "/raw"
 	attachmentSuffix = "/attachments/{n}"
-	maxCc            = 20
 )
 
 // Message of a conversation.
@@ -52,7 +53,7 @@ type replyInput struct {
 	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		Text string   `json:"text" pattern:"\\S" patternDescription:"not blank" doc:"Plain text"`
-		Cc   []string `json:"cc,omitempty" maxItems:"20" nullable:"false" doc:"Addresses without display names"`
+		Cc   []string `json:"cc,omitempty" maxItems:"20" doc:"Addresses without display names"`
 	}
 }
 
@@ -138,17 +139,31 @@ func (s *server) addReply(ctx context.Context, in *replyInput) (store.Message, e
 	if !account.Active {
 		return store.Message{}, problem(CodeAccountInactive, "")
 	}
-	thread, err := s.Store.ListMessages(ctx, i.Namespace, i.ID)
+	original, err := s.lastInbound(ctx, i)
 	if err != nil {
 		return store.Message{}, err
 	}
-	message, raw, err := s.Composer.Compose(ctx, ReplyInput{
-		Account: account, Interaction: i, Thread: thread, Agent: c.Agent, Text: in.Body.Text, Cc: in.Body.Cc,
+	reply, raw, err := s.Composer.Compose(ctx, ReplyInput{
+		Account: account, Interaction: i, Original: original, Agent: c.Agent, Text: in.Body.Text, Cc: in.Body.Cc,
 	})
 	if err != nil {
 		return store.Message{}, fmt.Errorf("composing: %w", err)
 	}
-	return s.Store.AddReply(ctx, message, raw)
+	return s.Store.AddReply(ctx, reply, raw)
+}
+
+// lastInbound returns the raw mail a reply answers; nil when the customer has not written.
+func (s *server) lastInbound(ctx context.Context, i store.Interaction) ([]byte, error) {
+	messages, err := s.Store.ListMessages(ctx, i.Namespace, i.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range slices.Backward(messages) {
+		if m.Direction == store.Inbound {
+			return s.Store.RawMessage(ctx, i.Namespace, m.ID)
+		}
+	}
+	return nil, nil
 }
 
 // rawOf returns the bytes of a message of an interaction the caller may see.
@@ -180,7 +195,7 @@ func (s *server) attachment(ctx context.Context, in *attachmentInput) (*download
 	if err != nil {
 		return nil, s.fail(ctx, "reading a raw message", err)
 	}
-	a, err := s.Attachments.Attachment(raw, in.N)
+	a, content, err := message.Attachment(raw, in.N)
 	if err != nil {
 		return nil, s.fail(ctx, "reading an attachment", err)
 	}
@@ -189,7 +204,7 @@ func (s *server) attachment(ctx context.Context, in *attachmentInput) (*download
 	if mediaType, params, err := mime.ParseMediaType(a.ContentType); err == nil {
 		contentType = mime.FormatMediaType(mediaType, params)
 	}
-	return &downloadOutput{ContentType: contentType, ContentDisposition: saveAs(a.Name), Body: a.Content}, nil
+	return &downloadOutput{ContentType: contentType, ContentDisposition: saveAs(a.Name), Body: content}, nil
 }
 
 // saveAs makes browsers store a download under name instead of showing it (RFC 6266); FormatMediaType encodes what

@@ -52,7 +52,7 @@ func (s *server) wrap(mux *http.ServeMux) http.Handler {
 
 		_, pattern := mux.Handler(r)
 		defer func() {
-			s.recoverPanic(ctx, recover(), rec, pattern)
+			s.recoverPanic(r.Context(), id, recover(), rec, pattern)
 			// The pattern, not the path: a log line holds no identifiers of customers' conversations.
 			s.Logger.LogAttrs(ctx, slog.LevelDebug, "desk request", slog.String("method", r.Method), slog.String("pattern", pattern),
 				slog.Int("status", rec.status), slog.Duration("duration", time.Since(began)), slog.String("requestID", id))
@@ -132,14 +132,14 @@ func noSuchOperation(mux *http.ServeMux, w http.ResponseWriter, r *http.Request)
 	problem(CodeNotFound, "there is no such path").write(w)
 }
 
-func (s *server) recoverPanic(ctx context.Context, cause any, w *statusRecorder, pattern string) {
+func (s *server) recoverPanic(ctx context.Context, id string, cause any, w *statusRecorder, pattern string) {
 	if cause == nil {
 		return
 	}
 	if ctx.Err() != nil {
 		return // huma panics when it cannot write to a client that has gone
 	}
-	s.Logger.ErrorContext(ctx, "desk request panicked", "pattern", pattern, "requestID", requestID(ctx),
+	s.Logger.ErrorContext(ctx, "desk request panicked", "pattern", pattern, "requestID", id,
 		"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 	if w.status == 0 {
 		problem(CodeInternal, "").write(w)

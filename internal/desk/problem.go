@@ -27,11 +27,11 @@ const (
 	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
 	CodeNotFound           Code = "NOT_FOUND"
 	CodeMethodNotAllowed   Code = "METHOD_NOT_ALLOWED"
-	CodeNotAcceptable      Code = "NOT_ACCEPTABLE"
 	CodeConflict           Code = "CONFLICT"
 	CodeOfferGone          Code = "OFFER_GONE"
 	CodeNotOpen            Code = "NOT_OPEN"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
+	CodeNotSendable        Code = "NOT_SENDABLE"
 	CodeValidation         Code = "VALIDATION"
 	CodeTooLarge           Code = "TOO_LARGE"
 	CodeUnsupportedMedia   Code = "UNSUPPORTED_MEDIA_TYPE"
@@ -73,8 +73,6 @@ var codes = map[Code]codeInfo{
 		"There is no such path, or no such object that this agent may see."},
 	CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed",
 		"The path exists; the Allow header names its methods."},
-	CodeNotAcceptable: {http.StatusNotAcceptable, "Not acceptable",
-		"The Accept header excludes JSON."},
 	CodeConflict: {http.StatusConflict, "Conflict",
 		"The object changed meanwhile. Read it again."},
 	CodeOfferGone: {http.StatusConflict, "Offer gone",
@@ -83,6 +81,8 @@ var codes = map[Code]codeInfo{
 		"Only the agent an interaction is open with can do this, and only while it is open."},
 	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",
 		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
+	CodeNotSendable: {http.StatusUnprocessableEntity, "Reply cannot be sent",
+		"No mail can be made of the reply, for example because the customer's mail names no address to answer to; `detail` says why."},
 	CodeValidation: {http.StatusUnprocessableEntity, "Invalid request",
 		"The request does not match the OpenAPI document; `errors` names each place. The status is 400 for a body that is not JSON and 422 otherwise."},
 	CodeTooLarge: {http.StatusRequestEntityTooLarge, "Request too large",
@@ -161,18 +161,18 @@ func problem(code Code, detail string) *Problem {
 // codeOfStatus names the problems that huma finds itself.
 var codeOfStatus = map[int]Code{
 	http.StatusBadRequest:            CodeValidation,
-	http.StatusNotFound:              CodeNotFound,
-	http.StatusMethodNotAllowed:      CodeMethodNotAllowed,
-	http.StatusNotAcceptable:         CodeNotAcceptable,
 	http.StatusRequestTimeout:        CodeTimeout,
-	http.StatusConflict:              CodeConflict,
 	http.StatusRequestEntityTooLarge: CodeTooLarge,
 	http.StatusUnsupportedMediaType:  CodeUnsupportedMedia,
 	http.StatusUnprocessableEntity:   CodeValidation,
 }
 
-// huma has one error constructor per process, which also gives the error schema of the OpenAPI document.
-func init() { huma.NewError = newProblem }
+// huma has one error constructor and one array default per process; the first also gives the error schema of the
+// OpenAPI document.
+func init() {
+	huma.NewError = newProblem
+	huma.DefaultArrayNullable = false // no list here is ever null
+}
 
 func newProblem(status int, detail string, errs ...error) huma.StatusError {
 	code, known := codeOfStatus[status]
