@@ -9,11 +9,14 @@ import "time"
 type Interaction struct {
 	ID    string
 	Queue string
-	// OfferedTo is the agent of an offer whose deadline has passed, empty for a queued interaction.
+	// OfferedTo is the agent of an offer whose deadline has passed, empty for a queued interaction. The offer has
+	// already ended: it is in Declined and no longer in the agent's Load.
 	OfferedTo string
-	// Declined counts, by agent, the rejections and timeouts of this interaction since it was queued.
+	// Declined counts, by agent, the rejections and timeouts of this interaction since it was queued or started over.
 	Declined map[string]int
-	QueuedAt time.Time
+	// DeclinedAt is when that happened last; zero when it never did.
+	DeclinedAt time.Time
+	QueuedAt   time.Time
 }
 
 // Queue is the configuration of the interaction's queue.
@@ -49,6 +52,11 @@ type Candidate struct {
 	LastOffered time.Time
 }
 
+// Available says that the agent can take one more interaction.
+func (c Candidate) Available() bool {
+	return c.Active && c.SignedIn && !c.Paused && (c.Capacity == 0 || c.Load < c.Capacity)
+}
+
 // Action is what a decision does.
 type Action string
 
@@ -64,7 +72,11 @@ type Decision struct {
 	Agent  string
 	// Deadline of the offer.
 	Deadline time.Time
-	// Reason in words for the history: why this agent, or why nobody.
+	// RetryAt of a Wait is when to look again although nothing changed; zero = only after a change.
+	RetryAt time.Time
+	// StartOver forgets who declined, because everybody did.
+	StartOver bool
+	// Detail says in words for the history why this agent, or why nobody.
 	Detail string
 }
 

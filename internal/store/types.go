@@ -372,8 +372,9 @@ const (
 	EventMessage       = "interaction.message"
 	EventClosed        = "interaction.closed"
 	EventQueued        = "interaction.queued"
-	EventMessageState  = "message.state"  // outbound message sent or failed
-	EventAccountStatus = "account.status" // subject: account name
-	EventRegistration  = "registration"   // subject: extension
-	EventCredential    = "credential"     // subject: agent name
+	EventUnread        = "interaction.unread" // routing ended without an agent
+	EventMessageState  = "message.state"      // outbound message sent or failed
+	EventAccountStatus = "account.status"     // subject: account name
+	EventRegistration  = "registration"       // subject: extension
+	EventCredential    = "credential"         // subject: agent name
 )

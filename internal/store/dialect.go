@@ -1,0 +1,97 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// dialect is all that differs between the two databases. Statements are written for PostgreSQL with ? as the
+// placeholder; each dialect rewrites the text once and remembers it.
+type dialect struct {
+	// clock is a query for the server's time in unix microseconds; empty where the process's clock is the store's.
+	clock string
+	// notify wakes other replicas; it can stand in a RETURNING list. Empty where there are none.
+	notify  string
+	rewrite func(string) string
+	// arg converts a bind argument the driver does not know.
+	arg func(any) any
+	// retryable: the transaction did not happen and may succeed when tried again.
+	retryable func(error) bool
+	rewritten sync.Map
+}
+
+func (d *dialect) sql(q string) string {
+	if s, ok := d.rewritten.Load(q); ok {
+		return s.(string)
+	}
+	s := d.rewrite(q)
+	d.rewritten.Store(q, s)
+	return s
+}
+
+const notifyChannel = "ringmaster_store"
+
+var postgresDialect = &dialect{
+	clock:  "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+	notify: "CAST(pg_notify('" + notifyChannel + "', '') AS TEXT)",
+	rewrite: func(q string) string {
+		var b strings.Builder
+		n := 0
+		for _, part := range strings.SplitAfter(q, "?") {
+			if before, ok := strings.CutSuffix(part, "?"); ok {
+				n++
+				b.WriteString(before + "$" + strconv.Itoa(n))
+				continue
+			}
+			b.WriteString(part)
+		}
+		return b.String()
+	},
+	arg: func(a any) any { return a },
+	retryable: func(err error) bool {
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) {
+			// Nothing of the statement reached the server.
+			return pgconn.SafeToRetry(err)
+		}
+		// 40: transaction rollback (serialization, deadlock); 08: connection; 57P0x: server restarting.
+		return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0")
+	},
+}
+
+// SQLite has one writer, so row locks mean nothing there; a list is bound as a JSON array.
+var sqliteRewriter = strings.NewReplacer(
+	" FOR UPDATE SKIP LOCKED", "",
+	" FOR UPDATE", "",
+	"= ANY(?)", "IN (SELECT value FROM json_each(?))",
+)
+
+var sqliteDialect = &dialect{
+	rewrite: sqliteRewriter.Replace,
+	arg: func(a any) any {
+		switch a.(type) {
+		case []string, []int64:
+			list, err := json.Marshal(a)
+			if err != nil {
+				return a // the driver reports the type
+			}
+			return string(list)
+		}
+		return a
+	},
+	retryable: func(err error) bool {
+		var e *sqlite.Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		primary := e.Code() & 0xff
+		return primary == sqlite3.SQLITE_BUSY || primary == sqlite3.SQLITE_LOCKED
+	},
+}

@@ -1,0 +1,321 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const agentColumns = "SELECT namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile FROM agents "
+
+func scanAgent(s scanner) (Agent, error) {
+	var a Agent
+	err := s.Scan(&a.Namespace, &a.Name, &a.Username, &a.DisplayName, &a.Alias, &a.Email, &a.Extension, &a.Active, &a.EmailCapacity, &a.Profile)
+	if len(a.Profile) == 0 {
+		a.Profile = nil
+	}
+	return a, err
+}
+
+func getAgent(ctx context.Context, c conn, key Key) (Agent, error) {
+	return one(ctx, c, scanAgent, agentColumns+"WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+}
+
+func sameAgent(a, b Agent) bool {
+	return a.Key == b.Key && a.Username == b.Username && a.DisplayName == b.DisplayName && a.Alias == b.Alias && a.Email == b.Email &&
+		a.Extension == b.Extension && a.Active == b.Active && a.EmailCapacity == b.EmailCapacity && bytes.Equal(a.Profile, b.Profile)
+}
+
+// GetAgent implements Directory.
+func (db *DB) GetAgent(ctx context.Context, key Key) (Agent, error) {
+	a, err := getAgent(ctx, db.read(), key)
+	if err != nil {
+		return Agent{}, fmt.Errorf("store: agent %s: %w", key, err)
+	}
+	return a, nil
+}
+
+// FindAgent implements Directory.
+func (db *DB) FindAgent(ctx context.Context, namespace, username string) (Agent, error) {
+	q, args := agentColumns+"WHERE username = ?", []any{username}
+	if namespace != "" {
+		q, args = q+" AND namespace = ?", append(args, namespace)
+	}
+	found, err := all(ctx, db.read(), scanAgent, q+" LIMIT 2", args...)
+	switch {
+	case err != nil:
+	case len(found) == 0:
+		err = ErrNotFound
+	case len(found) > 1:
+		err = ErrConflict
+	default:
+		return found[0], nil
+	}
+	return Agent{}, fmt.Errorf("store: find agent: %w", err)
+}
+
+// PutAgent implements Directory.
+func (db *DB) PutAgent(ctx context.Context, a Agent) error {
+	if old, err := getAgent(ctx, db.read(), a.Key); err == nil && sameAgent(old, a) {
+		return nil
+	}
+	return db.write(ctx, "put agent", func(t *tx) error {
+		if err := t.lockCenter(ctx, a.Namespace); err != nil {
+			return err
+		}
+		holder, err := one(ctx, t.conn, scalar[string],
+			"SELECT name FROM agents WHERE username = ? AND namespace = ? AND name <> ?", a.Username, a.Namespace, a.Name)
+		if err == nil {
+			return &TakenError{Value: a.Username, By: "agent/" + holder}
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		old, err := getAgent(ctx, t.conn, a.Key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if err == nil && sameAgent(old, a) {
+			return nil
+		}
+		if err := t.writeAgent(ctx, a); err != nil {
+			return err
+		}
+		t.wake = true
+		if old.Active && !a.Active {
+			return t.signOut(ctx, a.Key, "Deactivated")
+		}
+		if moreRoom(old, a) {
+			return t.queuesChanged(ctx, a.Key)
+		}
+		return nil
+	})
+}
+
+// moreRoom: the agent may now get something that it could not get before.
+func moreRoom(old, a Agent) bool {
+	if !a.Active {
+		return false
+	}
+	return !old.Active || old.EmailCapacity != 0 && (a.EmailCapacity == 0 || a.EmailCapacity > old.EmailCapacity)
+}
+
+func (t *tx) writeAgent(ctx context.Context, a Agent) error {
+	profile := a.Profile
+	if profile == nil {
+		profile = []byte{}
+	}
+	_, err := t.exec(ctx, `INSERT INTO agents
+		(namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (namespace, name) DO UPDATE SET username = excluded.username, display_name = excluded.display_name,
+		alias = excluded.alias, email = excluded.email, extension = excluded.extension, active = excluded.active,
+		email_capacity = excluded.email_capacity, profile = excluded.profile`,
+		a.Namespace, a.Name, a.Username, a.DisplayName, a.Alias, a.Email, a.Extension, a.Active, a.EmailCapacity, profile)
+	return err
+}
+
+// queuesChanged makes routing look again at everything that waits for this agent.
+func (t *tx) queuesChanged(ctx context.Context, agent Key) error {
+	queues, err := queuesOf(ctx, t.conn, agent)
+	for _, q := range queues {
+		t.changed[Key{agent.Namespace, q}] = true
+	}
+	return err
+}
+
+// signOut ends sessions, offers and presence.
+func (t *tx) signOut(ctx context.Context, agent Key, reason string) error {
+	if _, err := t.exec(ctx, "DELETE FROM sessions WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
+		return err
+	}
+	if err := t.returnInteractions(ctx, agent, reason, StateOffered); err != nil {
+		return err
+	}
+	p, err := getPresence(ctx, t.conn, agent)
+	if err != nil || !p.SignedIn {
+		return ignoreNotFound(err)
+	}
+	p.SignedIn = false
+	return t.writePresence(ctx, p)
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// DeleteAgent implements Directory.
+func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
+	return db.write(ctx, "delete agent", func(t *tx) error {
+		if err := t.lockCenter(ctx, key.Namespace); err != nil {
+			return err
+		}
+		if _, err := getAgent(ctx, t.conn, key); err != nil {
+			return ignoreNotFound(err)
+		}
+		if err := t.returnInteractions(ctx, key, "AgentDeleted", StateOffered, StateOpen); err != nil {
+			return err
+		}
+		if err := t.signOut(ctx, key, "AgentDeleted"); err != nil {
+			return err
+		}
+		for _, table := range []string{"credentials", "password_history", "presence"} {
+			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
+				return err
+			}
+		}
+		t.wake = true
+		_, err := t.exec(ctx, "DELETE FROM agents WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+		return err
+	})
+}
+
+const queueColumns = "SELECT namespace, name, display_name, channel, strategy, offer_timeout FROM queues "
+
+func scanQueue(s scanner) (Queue, error) {
+	var q Queue
+	var timeout int64
+	err := s.Scan(&q.Namespace, &q.Name, &q.DisplayName, &q.Channel, &q.Strategy, &timeout)
+	q.OfferTimeout = time.Duration(timeout) * time.Microsecond
+	return q, err
+}
+
+func scanMember(s scanner) (QueueMember, error) {
+	var m QueueMember
+	err := s.Scan(&m.Agent, &m.Penalty)
+	return m, err
+}
+
+func getQueue(ctx context.Context, c conn, key Key) (Queue, error) {
+	q, err := one(ctx, c, scanQueue, queueColumns+"WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+	if err != nil {
+		return Queue{}, err
+	}
+	q.Members, err = all(ctx, c, scanMember,
+		"SELECT agent, penalty FROM queue_members WHERE namespace = ? AND queue = ? ORDER BY agent", key.Namespace, key.Name)
+	return q, err
+}
+
+// GetQueue implements Directory; members are sorted by agent.
+func (db *DB) GetQueue(ctx context.Context, key Key) (Queue, error) {
+	q, err := getQueue(ctx, db.read(), key)
+	if err != nil {
+		return Queue{}, fmt.Errorf("store: queue %s: %w", key, err)
+	}
+	return q, nil
+}
+
+// PutQueue implements Directory.
+func (db *DB) PutQueue(ctx context.Context, q Queue) error {
+	wanted := memberMap(q.Members)
+	if old, err := getQueue(ctx, db.read(), q.Key); err == nil && sameQueue(old, q) && sameMembers(memberMap(old.Members), wanted) {
+		return nil
+	}
+	return db.write(ctx, "put queue", func(t *tx) error {
+		if err := t.lockCenter(ctx, q.Namespace); err != nil {
+			return err
+		}
+		old, err := getQueue(ctx, t.conn, q.Key)
+		isNew := errors.Is(err, ErrNotFound)
+		if err != nil && !isNew {
+			return err
+		}
+		present := memberMap(old.Members)
+		if !isNew && sameQueue(old, q) && sameMembers(present, wanted) {
+			return nil
+		}
+		if _, err := t.exec(ctx, `INSERT INTO queues (namespace, name, display_name, channel, strategy, offer_timeout)
+			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET display_name = excluded.display_name,
+			channel = excluded.channel, strategy = excluded.strategy, offer_timeout = excluded.offer_timeout`,
+			q.Namespace, q.Name, q.DisplayName, q.Channel, q.Strategy, q.OfferTimeout.Microseconds()); err != nil {
+			return err
+		}
+		if err := t.writeMembers(ctx, q.Key, present, wanted); err != nil {
+			return err
+		}
+		t.changed[q.Key] = true
+		return nil
+	})
+}
+
+func memberMap(members []QueueMember) map[string]int {
+	m := make(map[string]int, len(members))
+	for _, member := range members {
+		m[member.Agent] = member.Penalty
+	}
+	return m
+}
+
+func sameMembers(a, b map[string]int) bool {
+	for agent, penalty := range a {
+		if p, ok := b[agent]; !ok || p != penalty {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func sameQueue(a, b Queue) bool {
+	return a.DisplayName == b.DisplayName && a.Channel == b.Channel && a.Strategy == b.Strategy && a.OfferTimeout == b.OfferTimeout
+}
+
+func (t *tx) writeMembers(ctx context.Context, queue Key, present, wanted map[string]int) error {
+	var gone []string
+	for agent := range present {
+		if _, ok := wanted[agent]; !ok {
+			gone = append(gone, agent)
+		}
+	}
+	if len(gone) > 0 {
+		if _, err := t.exec(ctx, "DELETE FROM queue_members WHERE namespace = ? AND queue = ? AND agent = ANY(?)",
+			queue.Namespace, queue.Name, gone); err != nil {
+			return err
+		}
+	}
+	var rows [][]any
+	for agent, penalty := range wanted {
+		if p, ok := present[agent]; !ok || p != penalty {
+			rows = append(rows, []any{queue.Namespace, queue.Name, agent, penalty})
+		}
+	}
+	return t.insert(ctx, "queue_members (namespace, queue, agent, penalty)",
+		"ON CONFLICT (namespace, queue, agent) DO UPDATE SET penalty = excluded.penalty", rows...)
+}
+
+// DeleteQueue implements Directory. Running offers may still be accepted.
+func (db *DB) DeleteQueue(ctx context.Context, key Key) error {
+	return db.write(ctx, "delete queue", func(t *tx) error {
+		if err := t.lockCenter(ctx, key.Namespace); err != nil {
+			return err
+		}
+		// The row goes first: an ingestion under way into this queue is either seen below or finds the queue gone.
+		n, err := t.exec(ctx, "DELETE FROM queues WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+		if err != nil || n == 0 {
+			return err
+		}
+		t.wake = true
+		if _, err := t.exec(ctx, "DELETE FROM queue_members WHERE namespace = ? AND queue = ?", key.Namespace, key.Name); err != nil {
+			return err
+		}
+		waiting, err := all(ctx, t.conn, scanInteraction, interactionColumns+
+			"WHERE namespace = ? AND queue = ? AND state = 'Queued' ORDER BY id FOR UPDATE", key.Namespace, key.Name)
+		if err != nil {
+			return err
+		}
+		return t.requeue(ctx, waiting, "QueueDeleted", "")
+	})
+}
+
+// QueuesOf implements Directory.
+func (db *DB) QueuesOf(ctx context.Context, agent Key) ([]string, error) {
+	queues, err := queuesOf(ctx, db.read(), agent)
+	if err != nil {
+		return nil, fmt.Errorf("store: queues of %s: %w", agent, err)
+	}
+	return queues, nil
+}

@@ -1,0 +1,309 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// interactionRow is an interaction with what routing remembers of it.
+type interactionRow struct {
+	Interaction
+	queuedAt, seenGen, retryAt, declinedAt int64
+	declined                               map[string]int
+}
+
+const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_queue, deadline, subject, customer, name,
+	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at
+	FROM interactions `
+
+func scanInteraction(s scanner) (*interactionRow, error) {
+	var r interactionRow
+	var deadline, created, updated int64
+	var declined string
+	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastQueue, &deadline, &r.Subject,
+		&r.Customer, &r.Name, &created, &updated, &r.Read, &r.MessageCount, &r.LastDirection, &r.Version,
+		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt); err != nil {
+		return nil, err
+	}
+	r.Deadline, r.CreatedAt, r.UpdatedAt = fromMicros(deadline), fromMicros(created), fromMicros(updated)
+	return &r, json.Unmarshal([]byte(declined), &r.declined)
+}
+
+// values are the columns of interactionColumns in their order.
+func (r *interactionRow) values() []any {
+	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastQueue, micros(r.Deadline), r.Subject,
+		r.Customer, r.Name, micros(r.CreatedAt), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection, r.Version,
+		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt}
+}
+
+const insertInteractions = `interactions (id, namespace, channel, account, queue, state, agent, last_queue, deadline, subject,
+	customer, name, created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at)`
+
+// save writes the changing columns of rows that this transaction holds locked.
+func (t *tx) save(ctx context.Context, rows ...*interactionRow) error {
+	values := make([][]any, len(rows))
+	for i, r := range rows {
+		values[i] = []any{r.ID, r.State, r.Agent, r.Queue, r.LastQueue, r.LastDirection, toJSON(r.declined), r.Read, micros(r.Deadline),
+			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt}
+	}
+	const text, number = "CAST(? AS TEXT)", "CAST(? AS BIGINT)"
+	const tuple = "(" + text + "," + text + "," + text + "," + text + "," + text + "," + text + "," + text + ",CAST(? AS BOOLEAN)," +
+		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + ")"
+	return t.bulk(ctx, `UPDATE interactions SET state = v.column2, agent = v.column3, queue = v.column4, last_queue = v.column5,
+		last_direction = v.column6, declined = v.column7, is_read = v.column8, deadline = v.column9, updated_at = v.column10,
+		message_count = v.column11, version = v.column12, queued_at = v.column13, seen_gen = v.column14, retry_at = v.column15,
+		declined_at = v.column16 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
+}
+
+func getInteraction(ctx context.Context, c conn, namespace, id, lock string) (*interactionRow, error) {
+	return one(ctx, c, scanInteraction, interactionColumns+"WHERE id = ? AND namespace = ?"+lock, id, namespace)
+}
+
+// GetInteraction implements Interactions.
+func (db *DB) GetInteraction(ctx context.Context, namespace, id string) (Interaction, error) {
+	r, err := getInteraction(ctx, db.read(), namespace, id, "")
+	if err != nil {
+		return Interaction{}, fmt.Errorf("store: interaction %s: %w", id, err)
+	}
+	return r.Interaction, nil
+}
+
+// where is the condition of a filter without its page.
+func (f InteractionFilter) where() (string, []any) {
+	q, args := "WHERE namespace = ?", []any{f.Namespace}
+	add := func(condition string, arg any) {
+		q, args = q+" AND "+condition, append(args, arg)
+	}
+	if f.Agent != "" {
+		q += " AND agent <> ''" // the index on agents is partial
+		add("agent = ?", f.Agent)
+	}
+	if len(f.States) > 0 {
+		states := make([]string, len(f.States))
+		for i, s := range f.States {
+			states[i] = string(s)
+		}
+		add("state = ANY(?)", states)
+	}
+	if f.Account != "" {
+		add("account = ?", f.Account)
+	}
+	if f.Queue != "" {
+		add("queue = ?", f.Queue)
+	}
+	if f.Unread {
+		q += " AND NOT is_read"
+	}
+	return q, args
+}
+
+// ListInteractions implements Interactions.
+func (db *DB) ListInteractions(ctx context.Context, f InteractionFilter) ([]Interaction, error) {
+	q, args := f.where()
+	if f.After != "" {
+		q, args = q+" AND id < ?", append(args, f.After)
+	}
+	limit := f.Limit
+	if limit < 1 {
+		limit = 50
+	}
+	rows, err := all(ctx, db.read(), scanInteraction, interactionColumns+q+" ORDER BY id DESC LIMIT ?", append(args, min(limit, 200))...)
+	if err != nil {
+		return nil, fmt.Errorf("store: list interactions: %w", err)
+	}
+	list := make([]Interaction, len(rows))
+	for i, r := range rows {
+		list[i] = r.Interaction
+	}
+	return list, nil
+}
+
+// CountInteractions implements Interactions.
+func (db *DB) CountInteractions(ctx context.Context, f InteractionFilter) (int, error) {
+	q, args := f.where()
+	n, err := one(ctx, db.read(), scalar[int], "SELECT COUNT(*) FROM interactions "+q, args...)
+	if err != nil {
+		return 0, fmt.Errorf("store: count interactions: %w", err)
+	}
+	return n, nil
+}
+
+const transitionColumns = "transitions (interaction_id, version, at, from_state, to_state, agent, queue, reason, detail)"
+
+// History implements Interactions, oldest first.
+func (db *DB) History(ctx context.Context, namespace, interactionID string) ([]Transition, error) {
+	if _, err := db.GetInteraction(ctx, namespace, interactionID); err != nil {
+		return nil, err
+	}
+	list, err := all(ctx, db.read(), func(s scanner) (Transition, error) {
+		var v Transition
+		var at int64
+		err := s.Scan(&v.InteractionID, &at, &v.From, &v.To, &v.Agent, &v.Queue, &v.Reason, &v.Detail)
+		v.At = fromMicros(at)
+		return v, err
+	}, `SELECT interaction_id, at, from_state, to_state, agent, queue, reason, detail FROM transitions
+		WHERE interaction_id = ? ORDER BY version`, interactionID)
+	if err != nil {
+		return nil, fmt.Errorf("store: history: %w", err)
+	}
+	return list, nil
+}
+
+// move records a transition of r; the caller saves r. agent is the one the transition is about.
+func (t *tx) move(r *interactionRow, to InteractionState, agent, reason, detail string, now int64) {
+	r.Version++
+	t.transitions = append(t.transitions, []any{r.ID, r.Version, now, r.State, to, agent, r.Queue, reason, clean(detail)})
+	r.State, r.UpdatedAt = to, fromMicros(now)
+}
+
+// emitInteraction tells about r; agent as in Event.
+func (t *tx) emitInteraction(kind string, r *interactionRow, agent, reason string) {
+	data := struct {
+		Account  string           `json:"account,omitempty"`
+		Queue    string           `json:"queue,omitempty"`
+		State    InteractionState `json:"state"`
+		Reason   string           `json:"reason,omitempty"`
+		Deadline *time.Time       `json:"deadline,omitempty"`
+	}{Account: r.Account, Queue: r.Queue, State: r.State, Reason: reason}
+	if !r.Deadline.IsZero() {
+		data.Deadline = &r.Deadline
+	}
+	t.emit(Event{Namespace: r.Namespace, Agent: agent, Kind: kind, Subject: r.ID, Data: []byte(toJSON(data))})
+}
+
+// requeue gives rows, held locked, back to their queues; without a queue they are Unread.
+func (t *tx) requeue(ctx context.Context, rows []*interactionRow, reason, detail string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	now, err := t.now(ctx)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, r := range rows {
+		exists, ok := known[r.Queue]
+		if !ok {
+			if exists, err = queueExists(ctx, t.conn, Key{r.Namespace, r.Queue}); err != nil {
+				return err
+			}
+			known[r.Queue] = exists
+		}
+		agent, from := r.Agent, r.State
+		r.Agent, r.Deadline, r.seenGen, r.retryAt = "", time.Time{}, 0, 0
+		to, kind := StateQueued, EventQueued
+		if !exists {
+			to, kind = StateUnread, EventUnread
+		}
+		t.move(r, to, agent, reason, detail, now)
+		if from == StateOffered {
+			t.emitInteraction(EventOfferEnded, r, agent, reason)
+		}
+		t.emitInteraction(kind, r, "", reason)
+		if exists {
+			t.due[Key{r.Namespace, r.Queue}] = true
+		}
+		if from == StateOffered || from == StateOpen {
+			if err := t.queuesChanged(ctx, Key{r.Namespace, agent}); err != nil { // it has room again
+				return err
+			}
+		}
+	}
+	return t.save(ctx, rows...)
+}
+
+func queueExists(ctx context.Context, c conn, key Key) (bool, error) {
+	n, err := one(ctx, c, scalar[int], "SELECT COUNT(*) FROM queues WHERE namespace = ? AND name = ? AND channel <> 'Voice'", key.Namespace, key.Name)
+	return n > 0, err
+}
+
+// change runs fn on the locked interaction and saves it.
+func (db *DB) change(ctx context.Context, what, namespace, id string, fn func(*tx, *interactionRow, int64) error) (Interaction, error) {
+	var out Interaction
+	err := db.write(ctx, what, func(t *tx) error {
+		r, err := getInteraction(ctx, t.conn, namespace, id, " FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		now, err := t.now(ctx)
+		if err != nil {
+			return err
+		}
+		if err := fn(t, r, now); err != nil {
+			return err
+		}
+		out = r.Interaction
+		return nil
+	})
+	return out, err
+}
+
+// runningOffer: a deadline ends an offer by itself, whether or not a worker has seen it yet.
+func (r *interactionRow) runningOffer(agent string, now int64) bool {
+	return r.State == StateOffered && r.Agent == agent && micros(r.Deadline) > now
+}
+
+// Accept implements Interactions.
+func (db *DB) Accept(ctx context.Context, namespace, id, agent string) (Interaction, error) {
+	return db.change(ctx, "accept", namespace, id, func(t *tx, r *interactionRow, now int64) error {
+		if !r.runningOffer(agent, now) {
+			return ErrConflict
+		}
+		r.Deadline, r.LastQueue, r.declined = time.Time{}, r.Queue, nil
+		t.move(r, StateOpen, agent, "Accepted", "", now)
+		t.emitInteraction(EventOpened, r, agent, "")
+		return t.save(ctx, r)
+	})
+}
+
+// Reject implements Interactions.
+func (db *DB) Reject(ctx context.Context, namespace, id, agent string) (Interaction, error) {
+	return db.change(ctx, "reject", namespace, id, func(t *tx, r *interactionRow, now int64) error {
+		if !r.runningOffer(agent, now) {
+			return ErrConflict
+		}
+		r.decline(agent, now)
+		return t.requeue(ctx, []*interactionRow{r}, "Rejected", "")
+	})
+}
+
+func (r *interactionRow) decline(agent string, now int64) {
+	if r.declined == nil {
+		r.declined = map[string]int{}
+	}
+	r.declined[agent]++
+	r.declinedAt = now
+}
+
+// CloseInteraction implements Interactions.
+func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string) (Interaction, error) {
+	return db.change(ctx, "close", namespace, id, func(t *tx, r *interactionRow, now int64) error {
+		if r.State != StateOpen || r.Agent != agent {
+			return ErrConflict
+		}
+		r.Agent, r.Read = "", true
+		t.move(r, StateClosed, agent, "Closed", "", now)
+		t.emitInteraction(EventClosed, r, agent, "")
+		if err := t.queuesChanged(ctx, Key{namespace, agent}); err != nil {
+			return err
+		}
+		return t.save(ctx, r)
+	})
+}
+
+// MarkRead implements Interactions. ErrConflict when the interaction is not with this agent.
+func (db *DB) MarkRead(ctx context.Context, namespace, id, agent string) error {
+	_, err := db.change(ctx, "mark read", namespace, id, func(t *tx, r *interactionRow, _ int64) error {
+		if r.Agent != agent || agent == "" {
+			return ErrConflict
+		}
+		if r.Read {
+			return nil
+		}
+		r.Read = true
+		return t.save(ctx, r)
+	})
+	return err
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+func scanPresence(s scanner) (Presence, error) {
+	var p Presence
+	var since int64
+	err := s.Scan(&p.Agent.Namespace, &p.Agent.Name, &p.SignedIn, &p.Paused, &p.Reason, &since)
+	p.Since = fromMicros(since)
+	return p, err
+}
+
+// Every agent has a presence, signed out until told otherwise.
+const presenceColumns = `SELECT a.namespace, a.name, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE), COALESCE(p.reason, ''),
+	COALESCE(p.since, 0) FROM agents a LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name `
+
+func getPresence(ctx context.Context, c conn, agent Key) (Presence, error) {
+	return one(ctx, c, scanPresence, presenceColumns+"WHERE a.namespace = ? AND a.name = ?", agent.Namespace, agent.Name)
+}
+
+// GetPresence implements PresenceStore.
+func (db *DB) GetPresence(ctx context.Context, agent Key) (Presence, error) {
+	p, err := getPresence(ctx, db.read(), agent)
+	if err != nil {
+		return Presence{}, fmt.Errorf("store: presence of %s: %w", agent, err)
+	}
+	return p, nil
+}
+
+// ListPresence implements PresenceStore.
+func (db *DB) ListPresence(ctx context.Context, namespace string) ([]Presence, error) {
+	list, err := all(ctx, db.read(), scanPresence, presenceColumns+"WHERE a.namespace = ?", namespace)
+	if err != nil {
+		return nil, fmt.Errorf("store: list presence: %w", err)
+	}
+	slices.SortFunc(list, func(a, b Presence) int { return cmp.Compare(a.Agent.Name, b.Agent.Name) })
+	return list, nil
+}
+
+// SetPresence implements PresenceStore. Since is the store's time of the change; p.Since is ignored. ErrNotFound: no
+// such agent; ErrConflict: an inactive agent cannot sign in.
+func (db *DB) SetPresence(ctx context.Context, p Presence) error {
+	p.Reason = clean(p.Reason)
+	return db.write(ctx, "set presence", func(t *tx) error {
+		// Routing decides under the same lock: no offer can be made to an agent who has just paused.
+		if err := t.lockCenter(ctx, p.Agent.Namespace); err != nil {
+			return err
+		}
+		agent, err := getAgent(ctx, t.conn, p.Agent)
+		if err != nil {
+			return err
+		}
+		if p.SignedIn && !agent.Active {
+			return ErrConflict
+		}
+		old, err := getPresence(ctx, t.conn, p.Agent)
+		if err != nil {
+			return err
+		}
+		if old.SignedIn == p.SignedIn && old.Paused == p.Paused && old.Reason == p.Reason {
+			return nil
+		}
+		if err := t.writePresence(ctx, p); err != nil {
+			return err
+		}
+		switch {
+		case !p.SignedIn:
+			return t.returnInteractions(ctx, p.Agent, "SignedOut", StateOffered)
+		case p.Paused:
+			return t.returnInteractions(ctx, p.Agent, "Paused", StateOffered)
+		case !old.SignedIn || old.Paused:
+			return t.queuesChanged(ctx, p.Agent)
+		}
+		return nil
+	})
+}
+
+func (t *tx) writePresence(ctx context.Context, p Presence) error {
+	now, err := t.now(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(struct {
+		SignedIn bool   `json:"signedIn"`
+		Paused   bool   `json:"paused"`
+		Reason   string `json:"reason,omitempty"`
+	}{p.SignedIn, p.Paused, p.Reason})
+	if err != nil {
+		return err
+	}
+	t.emit(Event{Namespace: p.Agent.Namespace, Kind: EventPresence, Subject: p.Agent.Name, Data: data})
+	_, err = t.exec(ctx, `INSERT INTO presence (namespace, agent, signed_in, paused, reason, since) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (namespace, agent) DO UPDATE SET signed_in = excluded.signed_in, paused = excluded.paused,
+		reason = excluded.reason, since = excluded.since`, p.Agent.Namespace, p.Agent.Name, p.SignedIn, p.Paused, p.Reason, now)
+	return err
+}
+
+// returnInteractions takes what the agent holds in these states back to its queue.
+func (t *tx) returnInteractions(ctx context.Context, agent Key, reason string, states ...InteractionState) error {
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = string(s)
+	}
+	held, err := all(ctx, t.conn, scanInteraction, interactionColumns+
+		"WHERE namespace = ? AND agent = ? AND agent <> '' AND state = ANY(?) ORDER BY id FOR UPDATE", agent.Namespace, agent.Name, names)
+	if err != nil {
+		return err
+	}
+	return t.requeue(ctx, held, reason, "")
+}

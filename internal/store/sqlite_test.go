@@ -1,0 +1,63 @@
+package store_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
+)
+
+func openSQLite(t testing.TB, opts ...store.Option) store.Store {
+	t.Helper()
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "ringmaster.db"), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func TestSQLite(t *testing.T) { storetest.Run(t, openSQLite) }
+
+func TestSQLiteRefusesASecondProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd name?#%.db")
+	first, err := store.OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = store.OpenSQLite(t.Context(), path)
+	if err == nil || !strings.Contains(err.Error(), "refuses to start beside another one") {
+		t.Fatalf("second open: %v", err)
+	}
+	if err := first.PutAgent(t.Context(), store.Agent{Key: store.Key{Namespace: "n", Name: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := store.Open(t.Context(), "sqlite://"+strings.NewReplacer(" ", "%20", "?", "%3F", "#", "%23", "%", "%25").Replace(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.GetAgent(t.Context(), store.Key{Namespace: "n", Name: "a"}); err != nil {
+		t.Error(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenNamesNoPassword(t *testing.T) {
+	for _, url := range []string{"mysql://u:hunter2@h/db", "postgres://u:hunter2@h:nonsense/db", "sqlite://"} {
+		_, err := store.Open(t.Context(), url)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: error %v", url, err)
+		}
+	}
+}
