@@ -272,6 +272,40 @@ func TestQueueRules(t *testing.T) {
 	}
 }
 
+func TestSelectors(t *testing.T) {
+	selector := func(key, operator string, values ...string) *metav1.LabelSelector {
+		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+			{Key: key, Operator: metav1.LabelSelectorOperator(operator), Values: values},
+		}}
+	}
+	for name, test := range map[string]struct {
+		selector *metav1.LabelSelector
+		want     string
+	}{
+		"absent":             {nil, ""},
+		"everyone":           {&metav1.LabelSelector{}, ""},
+		"good":               {selector("site", "In", "rome", "oslo"), ""},
+		"unknown operator":   {selector("site", "Is", "rome"), `"Is" is not a valid label selector operator`},
+		"In nothing":         {selector("site", "In"), "values: Invalid value: null: for 'in', 'notin' operators, values set can't be empty"},
+		"Exists with values": {selector("site", "Exists", "rome"), `values: Invalid value: ["rome"]: values set must be empty for exists and does not exist`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var inQueue, inTeam []string
+			if test.want != "" {
+				inQueue = []string{"Invalid spec.members[1].agentSelector: Invalid value: " + test.want}
+				inTeam = []string{"Invalid spec.members.selector: Invalid value: " + test.want}
+			}
+			q := queue("sales", 5, "")
+			q.Spec.Members = []v1alpha1.QueueMember{{AgentRef: &v1alpha1.ObjectReference{Name: "alice"}}, {AgentSelector: test.selector}}
+			problems, err := Checker{Reader: reader(t)}.Queue(t.Context(), q)
+			checkProblems(t, problems, err, inQueue)
+			team := &v1alpha1.Team{Spec: v1alpha1.TeamSpec{Members: v1alpha1.TeamMembers{Selector: test.selector}}}
+			problems, err = Checker{Reader: reader(t)}.Team(t.Context(), team)
+			checkProblems(t, problems, err, inTeam)
+		})
+	}
+}
+
 func TestEmailAccountRules(t *testing.T) {
 	for name, test := range map[string]struct {
 		others    []client.Object

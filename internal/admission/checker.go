@@ -110,4 +110,5 @@ const (
 	kindQueue   = "Queue"
 	kindAccount = "EmailAccount"
 	kindCenter  = "ContactCenter"
+	kindTeam    = "Team"
 )

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -121,16 +122,34 @@ func nameDiffers(agent *v1alpha1.Agent) []Problem {
 	return []Problem{{specPath.Child("fullName"), field.ErrorTypeInvalid, v1alpha1.ReasonNameEqualsNumber, "fullName must not equal the extension"}}
 }
 
-// Queue checks the number of a voice queue.
+// Queue checks the number of a voice queue and the selectors of its members.
 func (c Checker) Queue(ctx context.Context, queue *v1alpha1.Queue) ([]Problem, error) {
+	var problems []Problem
+	for i, member := range queue.Spec.Members {
+		problems = append(problems, selector(member.AgentSelector, specPath.Child("members").Index(i).Child("agentSelector"))...)
+	}
 	if queue.Spec.Number == "" {
-		return nil, nil
+		return problems, nil
 	}
 	others, err := c.holders(ctx, queue.Namespace, queue.Spec.Number)
 	if err != nil {
 		return nil, err
 	}
-	return c.unique(claimOf(kindQueue, queue), others, specPath.Child("number"), v1alpha1.ReasonNumberTaken, "number "+queue.Spec.Number), nil
+	return append(problems, c.unique(claimOf(kindQueue, queue), others, specPath.Child("number"), v1alpha1.ReasonNumberTaken, "number "+queue.Spec.Number)...), nil
+}
+
+// Team checks the selector of its members.
+func (c Checker) Team(_ context.Context, team *v1alpha1.Team) ([]Problem, error) {
+	return selector(team.Spec.Members.Selector, specPath.Child("members", "selector")), nil
+}
+
+// selector repeats what Kubernetes demands of label selectors and no CRD schema contains: legal operators, and values
+// exactly where the operator takes them.
+func selector(s *metav1.LabelSelector, path *field.Path) []Problem {
+	if _, err := metav1.LabelSelectorAsSelector(s); err != nil {
+		return []Problem{{path, field.ErrorTypeInvalid, v1alpha1.ReasonInvalid, err.Error()}}
+	}
+	return nil
 }
 
 // EmailAccount checks address and key of an account. What its Secrets contain is EmailAccountCredentials.

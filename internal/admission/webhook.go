@@ -24,6 +24,7 @@ import (
 // +kubebuilder:webhookconfiguration:mutating=false,name=ringmaster-validation
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-agent,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=agents,verbs=create;update,versions=v1alpha1,name=agents.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-queue,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=queues,verbs=create;update,versions=v1alpha1,name=queues.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-team,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=teams,verbs=create;update,versions=v1alpha1,name=teams.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-emailaccount,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=emailaccounts,verbs=create;update,versions=v1alpha1,name=emailaccounts.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-contactcenter,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=contactcenters,verbs=create;update,versions=v1alpha1,name=contactcenters.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate--v1-secret,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups="",resources=secrets,verbs=create;update,versions=v1,name=secrets.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system,patch=`{"objectSelector":{"matchExpressions":[{"key":"ringmaster.dev/credential","operator":"Exists"}]}}`
@@ -45,6 +46,11 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 			kind:  kindQueue,
 			check: checker.Queue,
 			spec:  func(q *v1alpha1.Queue) any { return q.Spec },
+		}),
+		serve(mgr, &v1alpha1.Team{}, validator[*v1alpha1.Team]{
+			kind:  kindTeam,
+			check: checker.Team,
+			spec:  func(t *v1alpha1.Team) any { return t.Spec },
 		}),
 		serve(mgr, &v1alpha1.EmailAccount{}, validator[*v1alpha1.EmailAccount]{
 			kind:     kindAccount,
