@@ -13,14 +13,17 @@
 package env
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 )
 
 // Env is one environment: a directory and the parts running in it.
@@ -31,6 +34,7 @@ type Env struct {
 	detached bool
 	progress io.Writer
 	checkout string
+	lock     *os.File
 
 	mu    sync.Mutex
 	names map[string]bool
@@ -66,19 +70,30 @@ func New(dir string, opts ...Option) (*Env, error) {
 	for _, opt := range opts {
 		opt(e)
 	}
-	if err := endAll(abs); err != nil {
-		return nil, err
-	}
 	for _, sub := range []string{"", "run", "log"} {
 		if err := os.MkdirAll(filepath.Join(abs, sub), 0o755); err != nil {
 			return nil, err
 		}
+	}
+	if e.lock, err = lockDir(abs); err != nil {
+		return nil, err
+	}
+	if err := endAll(abs); err != nil {
+		return nil, errors.Join(err, e.lock.Close())
 	}
 	// Servers drop their privileges and must still reach their files.
 	if err := os.Chmod(abs, 0o755); err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// Checkout is the root of the source tree that the environment belongs to.
+func (e *Env) Checkout() string { return e.checkout }
+
+// Remove ends every part and deletes the environment.
+func (e *Env) Remove() error {
+	return errors.Join(e.Stop(), remove(e.Dir), e.lock.Close())
 }
 
 // Stop ends every part, the last started first, and keeps the files.
@@ -95,40 +110,105 @@ func (e *Env) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Remove ends every part recorded in dir, no matter which process started it,
-// and deletes dir. A directory that does not exist is no error.
+// Remove ends every part of the environment in dir, no matter which process
+// started it, and deletes dir. A directory that does not exist is no error; one
+// that another process works in is.
 func Remove(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
-	if err := endAll(abs); err != nil {
+	if _, err := os.Stat(abs); errors.Is(err, os.ErrNotExist) {
+		return endAll(abs)
+	}
+	lock, err := lockDir(abs)
+	if err != nil {
 		return err
 	}
-	return os.RemoveAll(abs)
+	defer lock.Close()
+	return remove(abs)
 }
 
-// endAll ends the processes recorded in an environment's directory.
+func remove(dir string) error {
+	if err := endAll(dir); err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// lockDir makes this process the only one that works in an environment, until
+// the file is closed or the process ends.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another process works in %s, a demo or a dev-up: stop it first (%w)", dir, err)
+	}
+	return f, nil
+}
+
+// marker is in the environment of everything an Env starts.
+func marker(dir string) string { return "RINGMASTER_ENV_DIR=" + dir }
+
+// endAll ends the processes of an environment, whoever started them: those
+// recorded, in good order, and then any that bears its mark, which a start
+// interrupted before the record was written leaves.
 func endAll(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "run", "*.pid"))
 	if err != nil {
 		return err
 	}
-	var errs []error
+	var recs []*pidRecord
 	for _, file := range files {
-		rec, err := readPID(file)
 		// A record cut short by a crash names no process.
-		if err == nil && rec.alive() {
-			if err := rec.end(stopGrace, nil); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-		}
-		if err := os.Remove(file); err != nil {
-			errs = append(errs, err)
+		if rec, err := readPID(file); err == nil && rec.alive() {
+			recs = append(recs, rec)
 		}
 	}
+	// The last started first: nothing waits for a server that is gone.
+	slices.SortFunc(recs, func(a, b *pidRecord) int { return cmp.Compare(b.Start, a.Start) })
+	var errs []error
+	for _, rec := range recs {
+		errs = append(errs, rec.end(stopGrace, nil))
+	}
+	for _, pid := range marked(dir) {
+		start, err := startTime(pid)
+		if err != nil {
+			continue
+		}
+		rec := &pidRecord{PID: pid, Start: start}
+		errs = append(errs, rec.end(0, nil))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, file := range files {
+		errs = append(errs, os.Remove(file))
+	}
 	return errors.Join(errs...)
+}
+
+// marked lists the processes with the mark of an environment.
+func marked(dir string) []int {
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		// Most that cannot be read have just ended.
+		if err != nil || !slices.Contains(strings.Split(string(raw), "\x00"), marker(dir)) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // CA returns the environment's certificate authority, made on first use.
@@ -202,4 +282,24 @@ func findCheckout() (string, error) {
 		}
 		dir = filepath.Dir(dir)
 	}
+}
+
+// running lists the names of the parts.
+func (e *Env) running() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	names := make([]string, 0, len(e.procs))
+	for _, p := range e.procs {
+		names = append(names, p.cmd.Name)
+	}
+	return names
+}
+
+// DefaultDir is where the development environment of this checkout lives.
+func DefaultDir() (string, error) {
+	checkout, err := findCheckout()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(checkout, ".dev"), nil
 }

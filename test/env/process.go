@@ -116,7 +116,7 @@ func (e *Env) prepare(cmd Command) *exec.Cmd {
 	if c.Env == nil {
 		c.Env = os.Environ()
 	}
-	c.Env = append(c.Env, cmd.Env...)
+	c.Env = append(append(c.Env, cmd.Env...), marker(e.Dir))
 	// An own session keeps a terminal's Ctrl-C away from the parts: they are
 	// stopped in order, by us.
 	c.SysProcAttr.Setsid = true
@@ -149,12 +149,14 @@ func (p *Process) waitReady(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if p.cmd.Ready == nil {
+		return nil
+	}
 	var last error
-	for {
-		if p.cmd.Ready == nil {
-			return nil
-		}
-		try, cancelTry := context.WithTimeout(ctx, 2*time.Second)
+	// The first connections to a server just starting may hang: ask again soon,
+	// and with more patience every time, for a machine that is slow.
+	for patience := 250 * time.Millisecond; ; patience = min(2*patience, 5*time.Second) {
+		try, cancelTry := context.WithTimeout(ctx, patience)
 		err := p.cmd.Ready(try)
 		cancelTry()
 		if err == nil {

@@ -145,10 +145,7 @@ func Temp(t testing.TB, opts ...Option) *Env {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := e.Stop(); err != nil {
-			t.Error(err)
-		}
-		if err := Remove(dir); err != nil {
+		if err := e.Remove(); err != nil {
 			t.Error(err)
 		}
 	})
