@@ -6,6 +6,7 @@ import (
 )
 
 // EmailAccountSpec describes a mailbox that agents share.
+// +kubebuilder:validation:XValidation:rule="self.authentication.type != 'Basic' || self.authentication.plaintext == 'Allowed' || (self.imap.security != 'None' && self.smtp.security != 'None')",message="authentication.plaintext must be Allowed to send the password over a connection with security None"
 type EmailAccountSpec struct {
 	// displayName is the sender's name customers see. Default: metadata.name.
 	// +optional

@@ -28,7 +28,7 @@ type PBXSpec struct {
 	// +optional
 	// +kubebuilder:default="0.0.0.0"
 	// +kubebuilder:validation:MaxLength=15
-	// +kubebuilder:validation:Pattern=`^[0-9]{1,3}(\.[0-9]{1,3}){3}$`
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4",message="bindAddress must be an IPv4 address"
 	BindAddress string `json:"bindAddress,omitempty"`
 
 	// transports that phones may use, each with its port. Default: UDP and TCP on 5060. Asterisk cannot change a transport
