@@ -1,9 +1,11 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -94,7 +96,7 @@ type detailOutput struct {
 
 func (s *server) registerInteractions(api huma.API) {
 	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
-	list.Description = "Those offered to or open with the agent, and those the agent was the last to handle."
+	list.Description = "Those offered to or open with the agent, and those the agent was the last to accept."
 	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	huma.Register(api, list, s.listInteractions)
 
@@ -120,23 +122,12 @@ func (s *server) registerInteractions(api huma.API) {
 }
 
 func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
-	c := callerOf(ctx)
-	f := store.InteractionFilter{
-		Namespace: c.Namespace, Agent: c.Name, States: in.State, Account: in.Account, Queue: in.Queue, Unread: in.Unread,
-		After: in.Cursor, Limit: in.Limit + 1,
-	}
-	if in.Mine {
-		f.States = heldStates(in.State)
-	}
-	out := &listOutput{}
-	out.Body.Interactions = []Interaction{}
-	if in.Mine && len(f.States) == 0 {
-		return out, nil // asked for mine and for states in which nobody holds an interaction
-	}
-	found, err := s.Store.ListInteractions(ctx, f)
+	found, err := s.ownInteractions(ctx, in)
 	if err != nil {
 		return nil, s.fail(ctx, "listing interactions", err)
 	}
+	out := &listOutput{}
+	out.Body.Interactions = []Interaction{}
 	if len(found) > in.Limit {
 		found = found[:in.Limit]
 		out.Body.NextCursor = found[in.Limit-1].ID
@@ -145,6 +136,34 @@ func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutp
 		out.Body.Interactions = append(out.Body.Interactions, interactionOf(i))
 	}
 	return out, nil
+}
+
+// ownInteractions returns up to one more than in.Limit, newest first.
+func (s *server) ownInteractions(ctx context.Context, in *listInput) ([]store.Interaction, error) {
+	c := callerOf(ctx)
+	f := store.InteractionFilter{
+		Namespace: c.Namespace, Agent: c.Name, States: in.State, Account: in.Account, Queue: in.Queue, Unread: in.Unread,
+		After: in.Cursor, Limit: in.Limit + 1,
+	}
+	if in.Mine {
+		if f.States = heldStates(in.State); len(f.States) == 0 {
+			return nil, nil // nobody holds an interaction in the states asked for
+		}
+		return s.Store.ListInteractions(ctx, f)
+	}
+	held, err := s.Store.ListInteractions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	f.Agent, f.LastAgent = "", c.Name
+	handled, err := s.Store.ListInteractions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	// Each list holds the newest of its kind, so together they hold the newest of both.
+	all := append(held, handled...)
+	slices.SortFunc(all, func(a, b store.Interaction) int { return cmp.Compare(b.ID, a.ID) })
+	return slices.CompactFunc(all, func(a, b store.Interaction) bool { return a.ID == b.ID }), nil
 }
 
 // heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.
@@ -162,38 +181,24 @@ func heldStates(wanted []store.InteractionState) []store.InteractionState {
 }
 
 // visible returns the interaction when the caller may see it: it is offered to or open with them, or they were the
-// last it was open with. Anything else is not found.
-func (s *server) visible(ctx context.Context, id string) (store.Interaction, []store.Transition, error) {
+// last to accept it. Anything else is not found.
+func (s *server) visible(ctx context.Context, id string) (store.Interaction, error) {
 	c := callerOf(ctx)
 	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
-	if err != nil {
-		return i, nil, err
+	if err == nil && i.Agent != c.Name && i.LastAgent != c.Name {
+		err = store.ErrNotFound
 	}
-	history, err := s.Store.History(ctx, c.Namespace, id)
-	if err != nil {
-		return i, nil, err
-	}
-	if i.Agent != c.Name && lastHandler(history) != c.Name {
-		return i, nil, store.ErrNotFound
-	}
-	return i, history, nil
-}
-
-// lastHandler is the agent the interaction was last open with.
-func lastHandler(history []store.Transition) string {
-	agent := ""
-	for _, t := range history {
-		if t.To == store.StateOpen && t.Agent != "" {
-			agent = t.Agent
-		}
-	}
-	return agent
+	return i, err
 }
 
 func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput, error) {
-	i, history, err := s.visible(ctx, in.ID)
+	i, err := s.visible(ctx, in.ID)
 	if err != nil {
 		return nil, s.fail(ctx, "reading an interaction", err)
+	}
+	history, err := s.Store.History(ctx, i.Namespace, i.ID)
+	if err != nil {
+		return nil, s.fail(ctx, "reading a history", err)
 	}
 	messages, err := s.Store.ListMessages(ctx, i.Namespace, i.ID)
 	if err != nil {
@@ -248,7 +253,7 @@ func (s *server) refusal(ctx context.Context, id string, gone Code) error {
 }
 
 func (s *server) markRead(ctx context.Context, in *idInput) (*noBody, error) {
-	i, _, err := s.visible(ctx, in.ID)
+	i, err := s.visible(ctx, in.ID)
 	if err == nil {
 		err = s.Store.MarkRead(ctx, i.Namespace, i.ID, callerOf(ctx).Name)
 	}

@@ -125,7 +125,7 @@ func (s *server) reply(ctx context.Context, in *replyInput) (*messageOutput, err
 
 func (s *server) addReply(ctx context.Context, in *replyInput) (store.Message, error) {
 	c := callerOf(ctx)
-	i, _, err := s.visible(ctx, in.ID)
+	i, err := s.visible(ctx, in.ID)
 	if err != nil {
 		return store.Message{}, err
 	}
@@ -168,7 +168,7 @@ func (s *server) lastInbound(ctx context.Context, i store.Interaction) ([]byte, 
 
 // rawOf returns the bytes of a message of an interaction the caller may see.
 func (s *server) rawOf(ctx context.Context, id, messageID string) ([]byte, error) {
-	i, _, err := s.visible(ctx, id)
+	i, err := s.visible(ctx, id)
 	if err != nil {
 		return nil, err
 	}

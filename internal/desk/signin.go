@@ -80,7 +80,7 @@ func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, erro
 	if err := s.beginAttempt(attempt); err != nil {
 		return nil, err
 	}
-	agent, err := s.verifyAgent(ctx, in.Body.Center, in.Body.Username, in.Body.Password)
+	agent, err := s.verifyAgent(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +116,8 @@ func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, erro
 
 // verifyAgent finds the agent the password belongs to. Unknown users, ambiguous ones, users without a password and
 // wrong passwords look and take the same.
-func (s *server) verifyAgent(ctx context.Context, center, username, password string) (store.Agent, error) {
-	agent, err := s.Store.FindAgent(ctx, center, username)
+func (s *server) verifyAgent(ctx context.Context, in *loginInput) (store.Agent, error) {
+	agent, err := s.Store.FindAgent(ctx, in.Body.Center, in.Body.Username)
 	unknown := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict)
 	if err != nil && !unknown {
 		return store.Agent{}, err
@@ -129,11 +129,13 @@ func (s *server) verifyAgent(ctx context.Context, center, username, password str
 			return store.Agent{}, err
 		}
 	}
-	match, err := security.Verify(ctx, password, credential.Hash)
+	match, err := security.Verify(ctx, in.Body.Password, credential.Hash)
 	if err != nil && !errors.Is(err, security.ErrPasswordTooLong) {
 		return store.Agent{}, err
 	}
 	if !match {
+		// Never the user name as it was typed: people type passwords there.
+		s.Logger.InfoContext(ctx, "sign-in refused", "agent", agent.Key.String(), "known", !unknown, "address", in.address, "requestID", requestID(ctx))
 		return store.Agent{}, problem(CodeAuthFailed, "the user name or the password is wrong, or the user name exists in several centers and none was named")
 	}
 	return agent, nil

@@ -118,7 +118,10 @@ type Mail interface {
 // InteractionFilter narrows a list; zero values do not filter.
 type InteractionFilter struct {
 	Namespace string
-	Agent     string
+	// Agent it is offered to or open with.
+	Agent string
+	// LastAgent who accepted it.
+	LastAgent string
 	States    []InteractionState
 	Account   string
 	Queue     string

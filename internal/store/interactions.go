@@ -14,7 +14,7 @@ type interactionRow struct {
 	declined                               map[string]int
 }
 
-const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_queue, deadline, subject, customer, name,
+const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject, customer, name,
 	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at
 	FROM interactions `
 
@@ -22,7 +22,7 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 	var r interactionRow
 	var deadline, created, updated int64
 	var declined string
-	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastQueue, &deadline, &r.Subject,
+	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastAgent, &r.LastQueue, &deadline, &r.Subject,
 		&r.Customer, &r.Name, &created, &updated, &r.Read, &r.MessageCount, &r.LastDirection, &r.Version,
 		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt); err != nil {
 		return nil, err
@@ -33,12 +33,12 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 
 // values are the columns of interactionColumns in their order.
 func (r *interactionRow) values() []any {
-	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastQueue, micros(r.Deadline), r.Subject,
+	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastAgent, r.LastQueue, micros(r.Deadline), r.Subject,
 		r.Customer, r.Name, micros(r.CreatedAt), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection, r.Version,
 		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt}
 }
 
-const insertInteractions = `interactions (id, namespace, channel, account, queue, state, agent, last_queue, deadline, subject,
+const insertInteractions = `interactions (id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject,
 	customer, name, created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at)`
 
 // save writes the changing columns of rows that this transaction holds locked.
@@ -46,15 +46,15 @@ func (t *tx) save(ctx context.Context, rows ...*interactionRow) error {
 	values := make([][]any, len(rows))
 	for i, r := range rows {
 		values[i] = []any{r.ID, r.State, r.Agent, r.Queue, r.LastQueue, r.LastDirection, toJSON(r.declined), r.Read, micros(r.Deadline),
-			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt}
+			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt, r.LastAgent}
 	}
 	const text, number = "CAST(? AS TEXT)", "CAST(? AS BIGINT)"
 	const tuple = "(" + text + "," + text + "," + text + "," + text + "," + text + "," + text + "," + text + ",CAST(? AS BOOLEAN)," +
-		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + ")"
+		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + text + ")"
 	return t.bulk(ctx, `UPDATE interactions SET state = v.column2, agent = v.column3, queue = v.column4, last_queue = v.column5,
 		last_direction = v.column6, declined = v.column7, is_read = v.column8, deadline = v.column9, updated_at = v.column10,
 		message_count = v.column11, version = v.column12, queued_at = v.column13, seen_gen = v.column14, retry_at = v.column15,
-		declined_at = v.column16 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
+		declined_at = v.column16, last_agent = v.column17 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
 }
 
 func getInteraction(ctx context.Context, c conn, namespace, id, lock string) (*interactionRow, error) {
@@ -79,6 +79,10 @@ func (f InteractionFilter) where() (string, []any) {
 	if f.Agent != "" {
 		q += " AND agent <> ''" // the index on agents is partial
 		add("agent = ?", f.Agent)
+	}
+	if f.LastAgent != "" {
+		q += " AND last_agent <> ''" // and this one
+		add("last_agent = ?", f.LastAgent)
 	}
 	if len(f.States) > 0 {
 		states := make([]string, len(f.States))
@@ -251,7 +255,7 @@ func (db *DB) Accept(ctx context.Context, namespace, id, agent string) (Interact
 		if !r.runningOffer(agent, now) {
 			return ErrConflict
 		}
-		r.Deadline, r.LastQueue, r.declined = time.Time{}, r.Queue, nil
+		r.Deadline, r.LastAgent, r.LastQueue, r.declined = time.Time{}, agent, r.Queue, nil
 		t.move(r, StateOpen, agent, "Accepted", "", now)
 		t.emitInteraction(EventOpened, r, agent, "")
 		return t.save(ctx, r)

@@ -170,6 +170,8 @@ type Interaction struct {
 	State     InteractionState
 	// Agent is the one it is offered to or open with; empty otherwise.
 	Agent string
+	// LastAgent is the last agent who accepted it; it stays when the interaction is closed or queued again.
+	LastAgent string
 	// LastQueue is the last queue whose member accepted.
 	LastQueue string
 	// Deadline of the running offer; zero when none runs.

@@ -177,6 +177,7 @@ CREATE TABLE interactions (
   queue          TEXT    NOT NULL,
   state          TEXT    NOT NULL,
   agent          TEXT    NOT NULL,
+  last_agent     TEXT    NOT NULL,
   last_queue     TEXT    NOT NULL,
   deadline       BIGINT  NOT NULL,
   subject        TEXT    NOT NULL,
@@ -196,6 +197,7 @@ CREATE TABLE interactions (
 );
 CREATE INDEX interactions_list ON interactions (namespace, state, id);
 CREATE INDEX interactions_agent ON interactions (namespace, agent, channel, state) WHERE agent <> '';
+CREATE INDEX interactions_last_agent ON interactions (namespace, last_agent, id) WHERE last_agent <> '';
 CREATE INDEX interactions_waiting ON interactions (namespace, queue, queued_at, id) WHERE state = 'Queued';
 CREATE INDEX interactions_retry ON interactions (namespace, queue, retry_at) WHERE state = 'Queued' AND retry_at > 0;
 CREATE INDEX interactions_deadline ON interactions (deadline, namespace) WHERE state = 'Offered';

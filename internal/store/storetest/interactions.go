@@ -46,7 +46,7 @@ func testInteractions(t *testing.T, open Open) {
 		wantErr(t, second(c.Accept(c.ctx, ns, id, "bob")), store.ErrConflict)
 		wantErr(t, second(c.CloseInteraction(c.ctx, ns, id, "alice")), store.ErrConflict)
 		i, err = c.CloseInteraction(c.ctx, ns, id, "bob")
-		if err != nil || i.State != store.StateClosed || i.Agent != "" {
+		if err != nil || i.State != store.StateClosed || i.Agent != "" || i.LastAgent != "bob" {
 			t.Fatalf("%+v, %v", i, err)
 		}
 		if diff := cmp.Diff([]string{store.EventOpened, store.EventClosed}, c.eventKinds(before)); diff != "" {
@@ -96,6 +96,8 @@ func testInteractions(t *testing.T, open Open) {
 			"all":       {store.InteractionFilter{}, 7},
 			"agent":     {store.InteractionFilter{Agent: "alice"}, 7},
 			"nobody":    {store.InteractionFilter{Agent: "bob"}, 0},
+			"last":      {store.InteractionFilter{LastAgent: "alice"}, 1},
+			"never":     {store.InteractionFilter{LastAgent: "bob"}, 0},
 			"open":      {store.InteractionFilter{States: []store.InteractionState{store.StateOpen}}, 1},
 			"both":      {store.InteractionFilter{States: []store.InteractionState{store.StateOpen, store.StateOffered}}, 7},
 			"unread":    {store.InteractionFilter{Unread: true}, 6},
