@@ -58,6 +58,7 @@ type AsteriskServer struct {
 	// CA is the authority behind CAFile.
 	CA *CA
 
+	root    *Root
 	pidFile string
 }
 
@@ -106,8 +107,8 @@ func (s *AsteriskServer) RX(ctx context.Context, command string) (string, error)
 		return "", fmt.Errorf("asterisk -rx %q: Asterisk does not run", command)
 	}
 	// Its control socket exists only among the mounts of the running Asterisk.
-	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(rec.PID), "--mount", "--root", "--wd", "--",
-		asteriskProgram, "-C", s.mainConf(), "-rx", command).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(rec.PID), "--mount", "--",
+		"chroot", s.root.Dir, asteriskProgram, "-C", s.mainConf(), "-rx", command).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("asterisk -rx %q: %w: %s", command, err, strings.TrimSpace(string(out)))
 	}
@@ -140,7 +141,7 @@ func (e *Env) configureAsterisk(root *Root, name, dir string) (*AsteriskServer, 
 		ConfigDir: filepath.Join(dir, "etc"), StateDir: filepath.Join(dir, "state"),
 		SpoolDir: filepath.Join(dir, "spool"), LogDir: filepath.Join(dir, "log"),
 		CertFile: cert, KeyFile: key, CAFile: ca.File, CA: ca,
-		pidFile: e.pidFile(name),
+		root: root, pidFile: e.pidFile(name),
 	}
 	if s.RTPFirst, s.RTPLast, err = freeRTPRange(); err != nil {
 		return nil, err

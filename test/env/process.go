@@ -104,7 +104,7 @@ func (p *Process) start(ctx context.Context) error {
 func (e *Env) prepare(cmd Command) *exec.Cmd {
 	var c *exec.Cmd
 	if cmd.Root != nil {
-		c = cmd.Root.command(e.Dir, cmd, !e.detached)
+		c = cmd.Root.command(e.Dir, cmd)
 	} else {
 		c = exec.Command(cmd.Path, cmd.Args...)
 		c.SysProcAttr = &syscall.SysProcAttr{}
@@ -178,7 +178,8 @@ func (p *Process) waitReady(ctx context.Context) error {
 // LogFile is where the part's standard output and error go.
 func (p *Process) LogFile() string { return p.env.logFile(p.cmd.Name) }
 
-// PID is the process id of the part, 0 when it does not run.
+// PID is the process id of the part, 0 when it does not run. A part in a
+// private root is a child of that process.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

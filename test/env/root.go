@@ -38,8 +38,10 @@ func (e *Env) root(target string) (*Root, error) {
 	return r, nil
 }
 
-// enter prepares the namespace and becomes the program. Everything it needs
-// comes in variables, so no path is ever parsed by the shell.
+// enter prepares the namespace and stays as its init: its end, by whatever
+// signal, is the end of all processes inside. The program itself is no init
+// since servers that change their user lose the parent-death signal. Everything
+// the script needs comes in variables, so no path is ever parsed by the shell.
 const enter = `set -e
 mount --make-rprivate /
 mount --bind "$RM_ROOT" "$RM_ROOT"
@@ -53,16 +55,23 @@ mkdir -p "$RM_ROOT$RM_DIR"
 mount --bind "$RM_DIR" "$RM_ROOT$RM_DIR"
 mount -o remount,bind,ro "$RM_ROOT"
 unset RM_ROOT RM_TOP RM_DIR RM_COVER
-exec "$@"
+"$@" &
+program=$!
+trap 'kill -TERM $program' TERM
+set +e
+while :; do
+	wait $program
+	status=$?
+	kill -0 $program 2>/dev/null || exit $status
+done
 `
 
 // systemDirs are top-level directories a server needs as they are in the
 // tree; any other one can be covered to make room for a mount point.
 var systemDirs = []string{"/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/run", "/sbin", "/sys", "/usr", "/var"}
 
-// command makes a program of the tree run with dir mounted in it. An attached
-// one is killed by the kernel when its parent dies.
-func (r *Root) command(dir string, cmd Command, attached bool) *exec.Cmd {
+// command makes a program of the tree run with dir mounted in it.
+func (r *Root) command(dir string, cmd Command) *exec.Cmd {
 	top := "/" + strings.SplitN(dir, "/", 3)[1]
 	cover := "yes"
 	if slices.Contains(systemDirs, top) {
@@ -71,10 +80,6 @@ func (r *Root) command(dir string, cmd Command, attached bool) *exec.Cmd {
 	become := []string{"chroot", r.Dir}
 	if cmd.User != "" {
 		become = append(become, "setpriv", "--reuid="+cmd.User, "--regid="+cmd.User, "--init-groups")
-		if attached {
-			// A change of user clears the parent-death signal: set it again.
-			become = append(become, "--pdeathsig=KILL")
-		}
 	}
 	c := exec.Command("sh", slices.Concat([]string{"-c", enter, "enter"}, become, []string{cmd.Path}, cmd.Args)...)
 	c.Env = append(os.Environ(), "RM_ROOT="+r.Dir, "RM_DIR="+dir, "RM_TOP="+top, "RM_COVER="+cover)

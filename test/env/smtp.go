@@ -64,7 +64,7 @@ func (e *Env) StartSMTP(ctx context.Context, d *DovecotServer, opts SMTPOptions)
 		CA: ca, CAFile: ca.File,
 	}
 	s.Process, err = e.Start(ctx, Command{
-		Name: name, Path: "/usr/lib/postfix/sbin/master", Root: root, Args: []string{"-c", conf, "-i"},
+		Name: name, Path: "/usr/lib/postfix/sbin/master", Root: root, Args: []string{"-c", conf, "-s"},
 		Ready: func(ctx context.Context) error {
 			if err := greets(ctx, s.Addr, "220 "); err != nil {
 				return err

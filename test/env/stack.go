@@ -168,8 +168,8 @@ func (s *Stack) writeFiles() error {
 	}
 	if err := s.script("asterisk-rx", fmt.Sprintf(`[ $# -gt 0 ] || { echo 'usage: asterisk-rx "CLI command"' >&2; exit 2; }
 pid=$(sed -n 's/.*"pid":\([0-9]*\).*/\1/p' %s)
-exec nsenter --target "$pid" --mount --root --wd -- %s -C %s -rx "$*"
-`, shellQuote(s.Asterisk.pidFile), asteriskProgram, shellQuote(s.Asterisk.mainConf()))); err != nil {
+exec nsenter --target "$pid" --mount -- chroot %s %s -C %s -rx "$*"
+`, shellQuote(s.Asterisk.pidFile), shellQuote(s.Asterisk.root.Dir), asteriskProgram, shellQuote(s.Asterisk.mainConf()))); err != nil {
 		return err
 	}
 	state, err := json.MarshalIndent(stackState{Parts: s.Env.running(), Vars: s.Vars}, "", "  ")
