@@ -28,7 +28,7 @@ type AgentSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username is immutable"
 	Username string `json:"username,omitempty"`
 
-	// alias is shown to customers instead of fullName as the sender of answers. Default: fullName.
+	// alias is the name that customers see as the sender of answers where the ContactCenter's spec.email.fromName is Alias. Default: fullName.
 	// +optional
 	// +kubebuilder:validation:MaxLength=80
 	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f"<>]*$`

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "time"
+
 // Condition types. Every kind has Ready; Reconciling and Stalled are present only while True and never
 // together (the kstatus convention). The others are named in the documentation of their kind.
 const (
@@ -111,6 +113,12 @@ const (
 	CredentialAgent = "agent"
 	// PausedAnnotation stops reconciling of an object while its value is "true".
 	PausedAnnotation = "ringmaster.dev/paused"
+	// AllowShrinkAnnotation on a PBX holds an RFC 3339 time: for an hour after it, a configuration may lose most of the endpoints
+	// even though the manager did not see them being deleted, for example because it was down meanwhile.
+	AllowShrinkAnnotation = "ringmaster.dev/allow-shrink"
 	// ReconcileAtAnnotation asks for a reconcile; the value is echoed in status.lastHandledReconcileAt.
 	ReconcileAtAnnotation = "ringmaster.dev/reconcile-at"
 )
+
+// AllowShrinkFor is how long AllowShrinkAnnotation holds.
+const AllowShrinkFor = time.Hour

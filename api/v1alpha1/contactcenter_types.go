@@ -133,7 +133,19 @@ type EmailDefaults struct {
 	// +kubebuilder:default="60s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"
 	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+	// fromName is the sender's name on answers: Account (the account's displayName) or Alias (the agent's alias, else fullName).
+	// Default Account.
+	// +optional
+	// +kubebuilder:default=Account
+	// +kubebuilder:validation:Enum=Account;Alias
+	FromName string `json:"fromName,omitempty"`
 }
+
+// Values of EmailDefaults.FromName.
+const (
+	FromAccount = "Account"
+	FromAlias   = "Alias"
+)
 
 // ContactCenterStatus counts what the center consists of.
 type ContactCenterStatus struct {

@@ -62,12 +62,12 @@ const (
 )
 
 // QueueStrategy chooses among members.
-// +kubebuilder:validation:Enum=RingAll;LeastRecent;FewestCalls;Random;RRMemory;RROrdered;Linear;WRandom
+// +kubebuilder:validation:Enum=Ringall;LeastRecent;FewestCalls;Random;RRMemory;RROrdered;Linear;WRandom
 type QueueStrategy string
 
 // Strategies.
 const (
-	StrategyRingAll     QueueStrategy = "RingAll"
+	StrategyRingall     QueueStrategy = "Ringall"
 	StrategyLeastRecent QueueStrategy = "LeastRecent"
 	StrategyFewestCalls QueueStrategy = "FewestCalls"
 	StrategyRandom      QueueStrategy = "Random"
@@ -107,7 +107,7 @@ type QueueVoice struct {
 	// retryInterval is the wait before members are tried again. Default 5s.
 	// +optional
 	// +kubebuilder:default="5s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('10m')",message="retryInterval must be between 0s and 10m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="retryInterval must be between 1s and 10m"
 	RetryInterval *metav1.Duration `json:"retryInterval,omitempty"`
 	// wrapUpTime is how long a member is left alone after a call. Default 0s.
 	// +optional

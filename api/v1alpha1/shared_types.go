@@ -44,9 +44,6 @@ type CommonStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
-// Common gives the shared part of a status.
-func (s *CommonStatus) Common() *CommonStatus { return s }
-
 // SwitchState turns a feature on or off.
 // +kubebuilder:validation:Enum=Enabled;Disabled
 type SwitchState string

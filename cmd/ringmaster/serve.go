@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/ringmaster-dev/ringmaster/controllers"
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
+	"github.com/ringmaster-dev/ringmaster/internal/servingcert"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// stopGrace is how long open requests have when the manager stops.
+const stopGrace = 5 * time.Second
+
+// everywhere is a part that runs on every replica, leader or not.
+type everywhere func(context.Context) error
+
+// Start implements manager.Runnable.
+func (f everywhere) Start(ctx context.Context) error { return f(ctx) }
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (everywhere) NeedLeaderElection() bool { return false }
+
+// linkServer carries the PBX link. Only the leader listens, because only the leader renders; pbxlets of the others find no
+// listener and dial until they reach it. Meanwhile Asterisk goes on with what it has.
+type linkServer struct {
+	address string
+	link    *pbxlink.Server
+	cert    *servingcert.Rotator
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (linkServer) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (l linkServer) Start(ctx context.Context) error {
+	listener, err := net.Listen("tcp", l.address)
+	if err != nil {
+		return fmt.Errorf("listening for pbxlets: %w", err)
+	}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: l.cert.GetCertificate, NextProtos: []string{"h2"}}
+	server := grpc.NewServer(append(pbxlink.ServerOptions(), grpc.Creds(credentials.NewTLS(tlsConfig)))...)
+	l.link.Register(server)
+	context.AfterFunc(ctx, func() {
+		l.link.Shutdown()
+		timer := time.AfterFunc(stopGrace, server.Stop)
+		server.GracefulStop()
+		timer.Stop()
+	})
+	return server.Serve(listener)
+}
+
+// serveDesk adds the agents' API, on every replica.
+func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
+	side := controllers.DeskSide{Reader: mgr.GetClient()}
+	handler, err := desk.New(desk.Options{
+		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules,
+		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	return mgr.Add(everywhere(func(ctx context.Context) error {
+		server := &http.Server{
+			Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+			TLSConfig:   &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.GetCertificate},
+			BaseContext: func(net.Listener) context.Context { return ctx },
+			ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		}
+		listener, err := net.Listen("tcp", o.deskAddress)
+		if err != nil {
+			return fmt.Errorf("listening for desks: %w", err)
+		}
+		context.AfterFunc(ctx, func() {
+			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+			defer cancel()
+			_ = server.Shutdown(grace)
+		})
+		if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	}))
+}
+
+// Events are kept a day, long enough for any client to resume.
+const (
+	keepEvents  = 24 * time.Hour
+	pruneEvents = 10 * time.Minute
+)
+
+func keepEventsShort(db *store.DB, logger *slog.Logger) everywhere {
+	return func(ctx context.Context) error {
+		ticker := time.NewTicker(pruneEvents)
+		defer ticker.Stop()
+		for {
+			if err := db.PruneEvents(ctx, keepEvents); err != nil && ctx.Err() == nil {
+				logger.Warn("pruning events", "error", err)
+			}
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ticker.C:
+			}
+		}
+	}
+}
+
+// readiness is false while the store or the cache cannot be used.
+func readiness(mgr ctrl.Manager, db *store.DB) func(*http.Request) error {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the cache is not filled yet")
+		}
+		return db.Ping(ctx)
+	}
+}

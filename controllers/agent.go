@@ -1,0 +1,228 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// agentKind makes an Agent a person who can be called and routed to.
+type agentKind struct {
+	client.Client
+	model   voiceModel
+	members membership
+	checker admission.Checker
+	link    pbxLink
+	store   agentStore
+}
+
+// agentStore is what an Agent needs of the store.
+type agentStore interface {
+	store.Extensions
+	store.Directory
+	store.Credentials
+	GetPresence(ctx context.Context, agent store.Key) (store.Presence, error)
+	RegistrationsOf(ctx context.Context, namespace, extension string) ([]store.Registration, error)
+}
+
+func (k *agentKind) needsFinalizer() bool { return true }
+
+func (k *agentKind) reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
+	a.Status.Username = a.Username()
+	center, ok, err := theCenter(ctx, k.Client, a.Namespace, s)
+	if err != nil || !ok {
+		return err
+	}
+	problems, err := k.checker.Agent(ctx, a)
+	if err != nil {
+		return fmt.Errorf("checking the agent: %w", err)
+	}
+	if stallOn(s, problems, v1alpha1.ConditionExtensionAllocated) {
+		return nil
+	}
+	ok, err = k.allocate(ctx, a, center, s)
+	if err != nil || !ok {
+		return err
+	}
+	if err := k.showMembership(ctx, a, s); err != nil {
+		return err
+	}
+	if err := k.mirror(ctx, a); err != nil {
+		if reportTaken(s, err, v1alpha1.ConditionExtensionAllocated, v1alpha1.ReasonUsernameTaken) {
+			return nil
+		}
+		return err
+	}
+	credentials, err := k.checker.AgentCredentials(ctx, a)
+	if err != nil {
+		return fmt.Errorf("checking the agent's Secrets: %w", err)
+	}
+	forSignIn, forPhone := splitProblems(credentials, "spec.passwordSecretRef")
+	if err := k.account(ctx, a, center, forSignIn, s); err != nil {
+		return err
+	}
+	if err := k.phone(ctx, a, forPhone, s); err != nil {
+		return err
+	}
+	if a.Spec.AccountState == v1alpha1.AccountDeactivated {
+		s.ready(v1alpha1.ReasonDeactivated, "the account is deactivated")
+	} else {
+		s.ready(v1alpha1.ReasonSucceeded, "extension "+a.Status.Extension+" is in effect")
+	}
+	return k.showPresence(ctx, a)
+}
+
+// allocate gives the agent its number. It stays until the agent is deleted or its spec names another.
+func (k *agentKind) allocate(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter, s *scope) (bool, error) {
+	ranges := make([]store.ExtensionRange, 0, len(center.Spec.Extensions.Ranges))
+	for _, r := range center.Spec.Extensions.Ranges {
+		ranges = append(ranges, store.ExtensionRange{From: r.From, To: r.To})
+	}
+	quarantine := duration(center.Spec.Extensions.Quarantine, 24*time.Hour)
+	ext, err := k.store.AllocateExtension(ctx, agentOwner(a), a.Spec.Extension, ranges, quarantine)
+	condition := v1alpha1.ConditionExtensionAllocated
+	switch {
+	case errors.Is(err, store.ErrRangeFull):
+		s.stall(condition, v1alpha1.ReasonRangeFull, fmt.Sprintf(
+			"every number of spec.extensions.ranges of ContactCenter %s is in use or quarantined; add a range or delete agents", center.Name))
+	case errors.Is(err, store.ErrOutOfRange):
+		s.stall(condition, v1alpha1.ReasonOutOfRange, fmt.Sprintf(
+			"spec.extension %s is outside spec.extensions.ranges of ContactCenter %s", a.Spec.Extension, center.Name))
+	case reportTaken(s, err, condition, v1alpha1.ReasonExtensionTaken):
+	case err != nil:
+		return false, fmt.Errorf("allocating an extension: %w", err)
+	case ext == a.Spec.FullName:
+		s.stall(condition, v1alpha1.ReasonNameEqualsNumber, "spec.fullName must not equal the extension "+ext)
+	default:
+		a.Status.Extension = ext
+		s.ok(condition, v1alpha1.ReasonAllocated, "extension "+ext)
+		return true, nil
+	}
+	return false, nil
+}
+
+// showMembership fills in teams and queues.
+func (k *agentKind) showMembership(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
+	key := client.ObjectKeyFromObject(a)
+	teams, err := k.members.teamsOf(ctx, key, labels.Set(a.Labels))
+	if err != nil {
+		return fmt.Errorf("finding teams: %w", err)
+	}
+	queues, err := k.members.queuesOf(ctx, key, labels.Set(a.Labels), teams)
+	if err != nil {
+		return fmt.Errorf("finding queues: %w", err)
+	}
+	a.Status.Teams, a.Status.Queues = sortedNames(teams), nil
+	if a.Spec.AccountState != v1alpha1.AccountDeactivated {
+		a.Status.Queues = sortedNames(queues)
+	}
+	a.Status.QueueSummary = clip(strings.Join(a.Status.Queues, ","), 256)
+	if len(a.Status.Queues) == 0 {
+		s.note(v1alpha1.ConditionRoutable, metav1.ConditionFalse, v1alpha1.ReasonNoMembership,
+			"the agent is in no queue and receives nothing from queues")
+	} else {
+		s.ok(v1alpha1.ConditionRoutable, v1alpha1.ReasonMember, "in "+clip(strings.Join(a.Status.Queues, ", "), 900))
+	}
+	return nil
+}
+
+// mirror copies what routing and the desk need into the store.
+func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent) error {
+	profile := desk.ClientProfile{
+		Typology: string(a.Spec.Typology), Transport: string(a.Spec.SIP.Transport),
+		ExpiresSeconds:     int(duration(a.Spec.SIP.Expires, time.Hour).Seconds()),
+		PasswordManagement: string(a.Spec.PasswordManagement),
+	}
+	for _, c := range a.Spec.SIP.Codecs {
+		profile.Codecs = append(profile.Codecs, string(c))
+	}
+	raw, err := json.Marshal(profile)
+	if err != nil {
+		return err
+	}
+	d := store.Agent{
+		Key: storeKey(a), Username: a.Username(), DisplayName: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email,
+		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw,
+	}
+	for _, c := range a.Spec.Channels {
+		d.EmailCapacity = int(c.Capacity)
+	}
+	if err := k.store.PutAgent(ctx, d); err != nil {
+		return fmt.Errorf("recording the agent: %w", err)
+	}
+	return nil
+}
+
+// showPresence mirrors what the store knows.
+func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
+	p, err := k.store.GetPresence(ctx, storeKey(a))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading presence: %w", err)
+	}
+	shown := v1alpha1.AgentPresence{State: "SignedOut"}
+	switch {
+	case p.SignedIn && p.Paused:
+		shown.State, shown.Reason = "Paused", clip(p.Reason, 80)
+	case p.SignedIn:
+		shown.State = "Ready"
+	}
+	if !p.Since.IsZero() {
+		shown.Since = seconds(p.Since)
+	}
+	a.Status.Presence = shown
+	return nil
+}
+
+// finalize takes the agent out of the store and waits until no connected PBX knows the endpoint any more.
+func (k *agentKind) finalize(ctx context.Context, a *v1alpha1.Agent) (bool, error) {
+	if err := k.store.DeleteAgent(ctx, storeKey(a)); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, err
+	}
+	var pbxes v1alpha1.PBXList
+	if err := k.List(ctx, &pbxes, client.InNamespace(a.Namespace)); err != nil {
+		return false, err
+	}
+	for i := range pbxes.Items {
+		pbx := linkKey(&pbxes.Items[i])
+		status := k.link.Status(pbx)
+		if _, there := status.AppliedObjects[agentKey(a.Name)]; there && status.Connected {
+			return false, nil // the next acknowledgement brings us back
+		}
+		if a.Status.Extension != "" {
+			k.link.DropContacts(pbx, a.Status.Extension)
+		}
+	}
+	quarantine := 24 * time.Hour
+	if center, err := onlyCenter(ctx, k.Client, a.Namespace); err == nil {
+		quarantine = duration(center.Spec.Extensions.Quarantine, quarantine)
+	}
+	return true, k.store.ReleaseExtension(ctx, agentOwner(a), quarantine)
+}
+
+func agentOwner(a *v1alpha1.Agent) store.ExtensionOwner {
+	return store.ExtensionOwner{Namespace: a.Namespace, Kind: "agent", Name: a.Name}
+}
+
+func sortedNames[T any, P object[T]](items []T) []string {
+	var names []string
+	for i := range items {
+		if P(&items[i]).GetDeletionTimestamp().IsZero() {
+			names = append(names, P(&items[i]).GetName())
+		}
+	}
+	slices.Sort(names)
+	return names
+}

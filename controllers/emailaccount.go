@@ -1,0 +1,141 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// accountKind records an EmailAccount for routing and shows what the mail worker, on whichever replica it runs, reports.
+type accountKind struct {
+	client.Client
+	checker admission.Checker
+	store   accountStore
+}
+
+// accountStore is what an EmailAccount needs of the store.
+type accountStore interface {
+	PutAccount(ctx context.Context, a store.Account) error
+	DeleteAccount(ctx context.Context, key store.Key) error
+	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
+}
+
+func (k *accountKind) needsFinalizer() bool { return true }
+
+func (k *accountKind) reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
+	center, ok, err := theCenter(ctx, k.Client, e.Namespace, s)
+	if err != nil || !ok {
+		return err
+	}
+	problems, err := k.checker.EmailAccount(ctx, e)
+	if err != nil {
+		return fmt.Errorf("checking the account: %w", err)
+	}
+	if stallOn(s, problems, v1alpha1.ConditionIMAPReady) {
+		return nil
+	}
+	err = k.store.PutAccount(ctx, store.Account{
+		Key: storeKey(e), Label: e.Spec.Key, DisplayName: displayName(e.Spec.DisplayName, e.Name), Address: e.Spec.Address,
+		Queue: e.Spec.Routing.QueueRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
+	})
+	if reportTaken(s, err, v1alpha1.ConditionIMAPReady, v1alpha1.ReasonAddressTaken) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("recording the account: %w", err)
+	}
+	if err := k.routed(ctx, e, s); err != nil {
+		return err
+	}
+	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
+		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,
+			"any certificate is accepted; pin the server's authority with caSecretRef instead")
+	}
+	if e.Spec.State == v1alpha1.Inactive {
+		s.note(v1alpha1.ConditionIMAPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
+		s.note(v1alpha1.ConditionSMTPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
+		s.ready(v1alpha1.ReasonInactive, "the account is switched off")
+		return nil
+	}
+	problems, err = k.checker.EmailAccountCredentials(ctx, e)
+	if err != nil {
+		return fmt.Errorf("checking the account's Secrets: %w", err)
+	}
+	if stallOn(s, problems, v1alpha1.ConditionIMAPReady) {
+		return nil
+	}
+	return k.showWorker(ctx, e, center, s)
+}
+
+// routed checks the queue that new interactions go to. Until it is right they wait in the list of unread ones.
+func (k *accountKind) routed(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
+	var q v1alpha1.Queue
+	name := e.Spec.Routing.QueueRef.Name
+	err := k.Get(ctx, types.NamespacedName{Namespace: e.Namespace, Name: name}, &q)
+	switch condition := v1alpha1.ConditionRouted; {
+	case apierrors.IsNotFound(err) || (err == nil && !q.DeletionTimestamp.IsZero()):
+		s.stall(condition, v1alpha1.ReasonQueueNotFound, "spec.routing.queueRef: Queue "+name+" does not exist")
+	case err != nil:
+		return fmt.Errorf("reading Queue %s: %w", name, err)
+	case q.Spec.Channel != v1alpha1.ChannelEmail:
+		s.stall(condition, v1alpha1.ReasonQueueWrongChannel, "spec.routing.queueRef: Queue "+name+" is not a queue of channel Email")
+	default:
+		s.ok(condition, v1alpha1.ReasonSucceeded, "new interactions go to Queue "+name)
+	}
+	return nil
+}
+
+// showWorker turns the worker's report into conditions.
+func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter, s *scope) error {
+	config, err := mailConfig(ctx, k.Client, e, center)
+	if err != nil {
+		return err
+	}
+	report, err := k.store.GetAccountStatus(ctx, storeKey(e))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading the worker's report: %w", err)
+	}
+	if report.ConfigHash != config.Hash() {
+		report.IMAP, report.SMTP = remote.ReasonPending, remote.ReasonPending
+		report.IMAPMessage, report.SMTPMessage = "waiting for the worker to take this configuration up", "waiting for the worker to take this configuration up"
+	}
+	showServer(s, v1alpha1.ConditionIMAPReady, report.IMAP, report.IMAPMessage)
+	showServer(s, v1alpha1.ConditionSMTPReady, report.SMTP, report.SMTPMessage)
+	e.Status.CertificateSHA256 = report.CertificateSHA256
+	e.Status.Ingested, e.Status.Quarantined = report.Ingested, report.Quarantined
+	e.Status.LastPollTime = nil
+	if !report.LastPoll.IsZero() {
+		e.Status.LastPollTime = seconds(report.LastPoll)
+	}
+	s.ready(v1alpha1.ReasonSucceeded, "mail is fetched and can be sent")
+	return nil
+}
+
+func showServer(s *scope, condition, reason, message string) {
+	switch reason {
+	case remote.ReasonReady:
+		s.ok(condition, remote.ReasonReady, message)
+	case "", remote.ReasonPending, remote.ReasonConnecting:
+		s.wait(condition, remote.ReasonConnecting, message)
+	default:
+		s.fail(condition, reason, message)
+	}
+}
+
+func (k *accountKind) finalize(ctx context.Context, e *v1alpha1.EmailAccount) (bool, error) {
+	err := k.store.DeleteAccount(ctx, storeKey(e))
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,189 @@
+package controllers
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// feedPoll is how long the feed relies on wake-ups before it looks by itself: changes made by other replicas wake nobody here.
+const feedPoll = 500 * time.Millisecond
+
+// feed turns what happens in the store into passes over the objects that show it, and presence into member states at the
+// PBXes. It runs on the leader.
+type feed struct {
+	client.Reader
+	store    store.Events
+	duty     *duty
+	agents   pokes
+	queues   pokes
+	accounts pokes
+	pbxes    pokes
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (f *feed) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (f *feed) Start(ctx context.Context) error {
+	logger := log.FromContext(ctx).WithName("feed")
+	var cursor store.Cursor
+	started := false
+	for ctx.Err() == nil {
+		wake := f.store.Wake()
+		err := func() (err error) {
+			if !started {
+				// What happened before is in the first pass over every object.
+				if cursor, err = f.store.LastCursor(ctx); err != nil {
+					return err
+				}
+				started = true
+			}
+			cursor, err = f.drain(ctx, cursor)
+			return err
+		}()
+		pause := feedPoll
+		if err != nil && ctx.Err() == nil {
+			logger.Error(err, "reading events")
+			pause = soon
+			wake = nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// drain handles everything after cursor and returns the new one.
+func (f *feed) drain(ctx context.Context, cursor store.Cursor) (store.Cursor, error) {
+	const batch = 500
+	for {
+		events, err := f.store.EventsAfter(ctx, "", cursor, batch)
+		if err != nil {
+			return cursor, err
+		}
+		present := map[string]bool{}
+		for _, e := range events {
+			f.handle(ctx, e)
+			if e.Kind == store.EventPresence {
+				present[e.Namespace] = true
+			}
+			cursor = e.Cursor
+		}
+		for namespace := range present {
+			if err := f.duty.push(ctx, namespace); err != nil {
+				return cursor, err
+			}
+		}
+		if len(events) < batch {
+			return cursor, nil
+		}
+	}
+}
+
+func (f *feed) handle(ctx context.Context, e store.Event) {
+	key := types.NamespacedName{Namespace: e.Namespace, Name: e.Subject}
+	switch e.Kind {
+	case store.EventPresence:
+		f.agents.coalesced(key)
+		f.pokeQueues(ctx, e.Namespace, "")
+	case store.EventCredential:
+		f.agents.coalesced(key)
+	case store.EventAccountStatus:
+		f.accounts.coalesced(key)
+	case store.EventRegistration:
+		var agents v1alpha1.AgentList
+		if err := f.List(ctx, &agents, client.InNamespace(e.Namespace), client.MatchingFields{admission.IndexExtension: e.Subject}); err == nil {
+			for i := range agents.Items {
+				f.agents.coalesced(nameOf(&agents.Items[i]))
+			}
+		}
+		f.pokePBXes(ctx, e.Namespace)
+	case store.EventOpened, store.EventClosed, store.EventQueued, store.EventOffered, store.EventMessage:
+		f.pokeQueues(ctx, e.Namespace, v1alpha1.ChannelEmail)
+	}
+}
+
+// pokeQueues asks for a coalesced pass over the queues of a namespace, of one channel or of all.
+func (f *feed) pokeQueues(ctx context.Context, namespace string, channel v1alpha1.QueueChannel) {
+	var queues v1alpha1.QueueList
+	if err := f.List(ctx, &queues, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return // the cache is going away, and so are we
+	}
+	for i := range queues.Items {
+		if channel == "" || queues.Items[i].Spec.Channel == channel {
+			f.queues.coalesced(nameOf(&queues.Items[i]))
+		}
+	}
+}
+
+func (f *feed) pokePBXes(ctx context.Context, namespace string) {
+	var pbxes v1alpha1.PBXList
+	if err := f.List(ctx, &pbxes, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	for i := range pbxes.Items {
+		f.pbxes.coalesced(nameOf(&pbxes.Items[i]))
+	}
+}
+
+// acks asks for passes over the objects whose place in the acknowledged configuration of a PBX changed.
+type acks struct {
+	link   pbxLink
+	agents pokes
+	queues pokes
+	pbxes  pokes
+
+	mu      sync.Mutex
+	applied map[string]acked
+}
+
+type acked struct {
+	connected bool
+	rejected  bool
+	objects   map[string]string
+}
+
+// changed is told by the link that the status of a PBX is another.
+func (a *acks) changed(pbx string) {
+	status := a.link.Status(pbx)
+	now := acked{connected: status.Connected && status.AsteriskUp, rejected: rejected(status), objects: status.AppliedObjects}
+	a.mu.Lock()
+	before := a.applied[pbx]
+	a.applied[pbx] = now
+	a.mu.Unlock()
+
+	namespace, name := splitKey(pbx)
+	a.pbxes.poke(types.NamespacedName{Namespace: namespace, Name: name})
+	everyone := before.connected != now.connected || before.rejected != now.rejected
+	for key, hash := range now.objects {
+		if everyone || before.objects[key] != hash {
+			a.poke(namespace, key)
+		}
+	}
+	for key := range before.objects {
+		if _, still := now.objects[key]; !still || everyone {
+			a.poke(namespace, key)
+		}
+	}
+}
+
+func (a *acks) poke(namespace, key string) {
+	kind, name := splitKey(key)
+	target := a.agents
+	if kind == queueKeyPrefix {
+		target = a.queues
+	}
+	target.poke(types.NamespacedName{Namespace: namespace, Name: name})
+}

@@ -1,0 +1,152 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/mail"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// mailboxes keeps the mail workers of this replica on the accounts' present configuration. It runs on every replica;
+// a lease in the store decides which of them works on an account.
+type mailboxes struct {
+	client.Client
+	checker admission.Checker
+	workers mailWorkers
+}
+
+// mailWorkers is what runs them.
+type mailWorkers interface {
+	Apply(cfg mail.Config)
+	Remove(key store.Key)
+}
+
+// Reconcile implements reconcile.Reconciler. It writes nothing to the API server.
+func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	key := store.Key{Namespace: req.Namespace, Name: req.Name}
+	var e v1alpha1.EmailAccount
+	if err := m.Get(ctx, req.NamespacedName, &e); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			m.workers.Remove(key)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !e.DeletionTimestamp.IsZero() || e.Spec.State == v1alpha1.Inactive {
+		m.workers.Remove(key)
+		return ctrl.Result{}, nil
+	}
+	if e.Annotations[v1alpha1.PausedAnnotation] == "true" {
+		return ctrl.Result{}, nil
+	}
+	problems, err := m.checker.EmailAccount(ctx, &e)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	missing, err := m.checker.EmailAccountCredentials(ctx, &e)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	center, err := onlyCenter(ctx, m.Client, e.Namespace)
+	if err != nil || len(problems) > 0 || len(missing) > 0 {
+		m.workers.Remove(key) // the account's own conditions say why
+		return ctrl.Result{}, nil
+	}
+	config, err := mailConfig(ctx, m.Client, &e, center)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	m.workers.Apply(config)
+	return ctrl.Result{}, nil
+}
+
+// mailConfig resolves references and defaults of an account.
+func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) (mail.Config, error) {
+	auth, err := mailAuth(ctx, c, e)
+	if err != nil {
+		return mail.Config{}, err
+	}
+	in, err := mailServer(ctx, c, e.Namespace, e.Spec.IMAP.Host, e.Spec.IMAP.Port, e.Spec.IMAP.ServerTLS)
+	if err != nil {
+		return mail.Config{}, err
+	}
+	out, err := mailServer(ctx, c, e.Namespace, e.Spec.SMTP.Host, e.Spec.SMTP.Port, e.Spec.SMTP.ServerTLS)
+	if err != nil {
+		return mail.Config{}, err
+	}
+	in.ConnectionTimeout = duration(e.Spec.IMAP.ConnectionTimeout, 10*time.Second)
+	in.AuthenticationTimeout = duration(e.Spec.IMAP.AuthenticationTimeout, 5*time.Second)
+	cfg := mail.Config{
+		Account: storeKey(e), Address: e.Spec.Address,
+		IMAP: mail.IMAP{
+			Server: in, Auth: auth, Mailbox: e.Spec.IMAP.Mailbox,
+			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
+			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
+		},
+		SMTP: mail.SMTP{Server: out, Auth: auth},
+	}
+	if q := e.Spec.IMAP.MaxMessageSize; q != nil {
+		cfg.IMAP.MaxMessageSize = q.Value()
+	}
+	for _, f := range e.Spec.IMAP.HeaderFilters {
+		filter := message.HeaderFilter{Name: f.Name}
+		if f.Value != nil {
+			filter.Value, filter.HasValue = *f.Value, true
+		}
+		cfg.IMAP.HeaderFilters = append(cfg.IMAP.HeaderFilters, filter)
+	}
+	return cfg, nil
+}
+
+func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount) (remote.Auth, error) {
+	basic := e.Spec.Authentication.Basic
+	if basic == nil {
+		return remote.Auth{Type: remote.AuthNone}, nil
+	}
+	secret, err := mailSecret(ctx, c, e.Namespace, basic.PasswordSecretRef.Name)
+	if err != nil {
+		return remote.Auth{}, err
+	}
+	username := basic.Username
+	if username == "" {
+		username = e.Spec.Address
+	}
+	return remote.Auth{
+		Type: remote.AuthBasic, Username: username,
+		Password:        remote.Secret(secret.Data[basic.PasswordSecretRef.Key]),
+		PasswordVersion: secret.ResourceVersion, AllowInsecure: e.Spec.Authentication.Plaintext == "Allowed",
+	}, nil
+}
+
+func mailServer(ctx context.Context, c client.Reader, namespace, host string, port int32, t v1alpha1.ServerTLS) (remote.Server, error) {
+	s := remote.Server{
+		Host: host, Port: int(port), Security: remote.Security(t.Security),
+		InsecureSkipVerify: t.CertificateValidation == v1alpha1.CertificateAcceptAny,
+	}
+	if t.CASecretRef != nil {
+		secret, err := mailSecret(ctx, c, namespace, t.CASecretRef.Name)
+		if err != nil {
+			return remote.Server{}, err
+		}
+		s.RootCAs = string(secret.Data[t.CASecretRef.Key])
+	}
+	return s, nil
+}
+
+func mailSecret(ctx context.Context, c client.Reader, namespace, name string) (*corev1.Secret, error) {
+	var s corev1.Secret
+	if err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, &s); err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", name, err)
+	}
+	return &s, nil
+}

@@ -1,0 +1,82 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+)
+
+// Pacing of snapshots. A change after a quiet time goes out at once. Further ones go out a second later, together. A flood (a whole
+// center applied, a team's label changed) is held until it pauses, because every reload costs Asterisk most of a second
+// however much is in it; nothing is held longer than maxHold.
+const (
+	minGap    = time.Second
+	floodSize = 20
+	floodCalm = 1500 * time.Millisecond
+	maxHold   = time.Minute
+)
+
+// pace remembers what changed in one namespace since the last snapshot.
+type pace struct {
+	changed     map[string]bool
+	first, last time.Time
+	flushed     time.Time
+}
+
+// wait is how long the next snapshot has to wait; 0 means that it is due.
+func (p *pace) wait(now time.Time) time.Duration {
+	if gap := minGap - now.Sub(p.flushed); gap > 0 {
+		return gap
+	}
+	if len(p.changed) <= floodSize {
+		return 0
+	}
+	return max(0, min(floodCalm-now.Sub(p.last), maxHold-now.Sub(p.first)))
+}
+
+func (p *pace) note(object string, now time.Time) {
+	if len(p.changed) == 0 {
+		p.first = now
+	}
+	p.changed[object] = true
+	p.last = now
+}
+
+func (p *pace) flush(now time.Time) {
+	clear(p.changed)
+	p.flushed = now
+}
+
+// pacer keeps a pace per namespace.
+type pacer struct {
+	mu    sync.Mutex
+	paces map[string]*pace
+	now   func() time.Time
+}
+
+func newPacer() *pacer { return &pacer{paces: map[string]*pace{}, now: time.Now} }
+
+func (p *pacer) of(namespace string) *pace {
+	if p.paces[namespace] == nil {
+		p.paces[namespace] = &pace{changed: map[string]bool{}}
+	}
+	return p.paces[namespace]
+}
+
+// note records a change of an object that a snapshot may contain.
+func (p *pacer) note(namespace, object string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.of(namespace).note(object, p.now())
+}
+
+// take is 0 when a snapshot is due, and then counts it as made; otherwise it is how long to wait.
+func (p *pacer) take(namespace string) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if d := p.of(namespace).wait(now); d > 0 {
+		return d
+	}
+	p.of(namespace).flush(now)
+	return 0
+}

@@ -1,0 +1,163 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/security"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Keys of the Secret <pbx>-link, everything a pbxlet needs to connect; it can be given to a virtual machine by hand.
+const (
+	linkToken  = "token"
+	linkCA     = "ca.crt"
+	linkServer = "server"
+	linkPBX    = "pbx"
+)
+
+// pbxKind makes the link credentials of a PBX and shows what is known of its Asterisk. The configuration itself is the
+// work of snapshots.
+type pbxKind struct {
+	client.Client
+	link  pbxLink
+	store pbxStore
+	// server is the address that pbxlets dial, host:port.
+	server string
+	// caBundle is what they verify it with, in PEM.
+	caBundle func() []byte
+}
+
+// pbxStore is what a PBX needs of the store.
+type pbxStore interface {
+	CountRegistrations(ctx context.Context, pbx store.Key) (int, error)
+	SetRegistrations(ctx context.Context, pbx store.Key, regs []store.Registration) error
+}
+
+func (k *pbxKind) needsFinalizer() bool { return true }
+
+func (k *pbxKind) reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) error {
+	if _, ok, err := theCenter(ctx, k.Client, p.Namespace, s); err != nil || !ok {
+		return err
+	}
+	if ok, err := k.keepLinkSecret(ctx, p, s); err != nil || !ok {
+		return err
+	}
+	registered, err := k.store.CountRegistrations(ctx, storeKey(p))
+	if err != nil {
+		return fmt.Errorf("counting registrations: %w", err)
+	}
+	status := k.link.Status(linkKey(p))
+	p.Status.PBXlet.ConnectedSince = nil
+	if status.Connected {
+		p.Status.PBXlet.Version = clip(status.PBXletVersion, 80)
+		p.Status.PBXlet.ConnectedSince = seconds(status.Since)
+		p.Status.AsteriskVersion = clip(status.AsteriskVersion, 80)
+		p.Status.AppliedVersion = clip(status.AppliedVersion, 80)
+		p.Status.Endpoints = int32(min(status.Endpoints, 1<<30)) //nolint:gosec // bounded
+		if !status.AppliedAt.IsZero() {
+			p.Status.AppliedAt = seconds(status.AppliedAt)
+		}
+	}
+	p.Status.Registered = 0
+	if status.Connected && status.AsteriskUp {
+		p.Status.Registered = int32(min(registered, 1<<30)) //nolint:gosec // bounded
+	}
+	if r := status.LastRejection; r != nil {
+		p.Status.LastRejection = &v1alpha1.PBXRejection{Version: clip(r.Version, 80), Reason: clip(r.Reason, maxMessage), Time: *seconds(r.At)}
+	}
+	showLink(s, status)
+	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("Asterisk has the present configuration, %d endpoints", status.Endpoints))
+	return nil
+}
+
+// showLink turns the state of the link into conditions.
+func showLink(s *scope, status linkStatus) {
+	switch condition := v1alpha1.ConditionConnected; {
+	case !status.Connected:
+		s.unknown(condition, v1alpha1.ReasonDisconnected, "no pbxlet is connected; calls go on with the configuration Asterisk has")
+		s.unknown(v1alpha1.ConditionInSync, v1alpha1.ReasonDisconnected, "no pbxlet is connected")
+		return
+	case !status.AsteriskUp:
+		s.fail(condition, v1alpha1.ReasonAsteriskDown, "the pbxlet is connected, but its Asterisk does not answer: "+status.Problem)
+		s.unknown(v1alpha1.ConditionInSync, v1alpha1.ReasonAsteriskDown, "Asterisk does not answer")
+		return
+	}
+	s.ok(v1alpha1.ConditionConnected, v1alpha1.ReasonConnected, "the pbxlet is connected and Asterisk answers")
+	switch condition := v1alpha1.ConditionInSync; {
+	case rejected(status):
+		s.fail(condition, v1alpha1.ReasonRejected, "the present configuration was refused, the one before is in effect: "+status.LastRejection.Reason)
+	case len(status.RestartRequired) > 0:
+		s.fail(condition, v1alpha1.ReasonRestartRequired, "spec.transports, spec.bindAddress or spec.advertisedAddress changed; restart Asterisk when calls allow it")
+	case status.WantedVersion == "" || status.AppliedVersion != status.WantedVersion:
+		s.wait(condition, v1alpha1.ReasonProgressing, "the present configuration is on its way")
+	default:
+		s.ok(condition, v1alpha1.ReasonSucceeded, "version "+clip(status.AppliedVersion, 12))
+	}
+}
+
+// rejected tells whether the configuration wanted now is the one that was refused.
+func rejected(status linkStatus) bool {
+	return status.LastRejection != nil && status.LastRejection.Version == status.WantedVersion
+}
+
+// keepLinkSecret writes what the pbxlet connects with. The token is made once and kept; deleting the Secret makes a new one.
+func (k *pbxKind) keepLinkSecret(ctx context.Context, p *v1alpha1.PBX, s *scope) (bool, error) {
+	p.Status.LinkSecretName = p.Name + "-link"
+	var present corev1.Secret
+	err := k.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: p.Status.LinkSecretName}, &present)
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("reading the link Secret: %w", err)
+	}
+	if err == nil && !metav1.IsControlledBy(&present, p) {
+		s.stall(v1alpha1.ConditionConnected, v1alpha1.ReasonConflict,
+			"Secret "+present.Name+" exists and does not belong to this PBX; delete or rename it")
+		return false, nil
+	}
+	token := present.Data[linkToken]
+	if len(token) == 0 {
+		token = []byte(security.NewToken())
+	}
+	want := map[string][]byte{linkToken: token, linkCA: k.caBundle(), linkServer: []byte(k.server), linkPBX: []byte(linkKey(p))}
+	if err == nil && maps.EqualFunc(present.Data, want, slices.Equal) {
+		return true, nil
+	}
+	if err == nil {
+		updated := present.DeepCopy()
+		updated.Data = want
+		err = k.Patch(ctx, updated, client.MergeFrom(&present))
+	} else {
+		secret := &corev1.Secret{}
+		secret.Namespace, secret.Name = p.Namespace, p.Status.LinkSecretName
+		secret.Labels = map[string]string{v1alpha1.CredentialLabel: "link"}
+		secret.Data = want
+		if err := controllerutil.SetControllerReference(p, secret, k.Scheme()); err != nil {
+			return false, err
+		}
+		err = k.Create(ctx, secret)
+	}
+	if err != nil {
+		return false, fmt.Errorf("writing the link Secret: %w", err)
+	}
+	return true, nil
+}
+
+// finalize forgets the PBX. Its Asterisk keeps the configuration it has; nobody is cut off by deleting the object.
+func (k *pbxKind) finalize(ctx context.Context, p *v1alpha1.PBX) (bool, error) {
+	k.link.Forget(linkKey(p))
+	err := k.store.SetRegistrations(ctx, storeKey(p), nil)
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,197 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// queueKind resolves the members of a Queue and hands digital queues to routing; voice queues reach the PBX with
+// the snapshot of their namespace.
+type queueKind struct {
+	client.Client
+	model   voiceModel
+	checker admission.Checker
+	link    pbxLink
+	store   queueStore
+	agents  pokes
+	// callers waiting in a voice queue, over all PBXes.
+	callers func(queue store.Key) int
+}
+
+// queueStore is what a Queue needs of the store.
+type queueStore interface {
+	store.Extensions
+	PutQueue(ctx context.Context, q store.Queue) error
+	DeleteQueue(ctx context.Context, key store.Key) error
+	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
+	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
+}
+
+func (k *queueKind) needsFinalizer() bool { return true }
+
+func (k *queueKind) reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) error {
+	if _, ok, err := theCenter(ctx, k.Client, q.Namespace, s); err != nil || !ok {
+		return err
+	}
+	problems, err := k.checker.Queue(ctx, q)
+	if err != nil {
+		return fmt.Errorf("checking the queue: %w", err)
+	}
+	if stallOn(s, problems, v1alpha1.ConditionMembersResolved) {
+		return nil
+	}
+	r, err := loadRoster(ctx, k.Client, q.Namespace)
+	if err != nil {
+		return err
+	}
+	members, missing, err := r.queue(q)
+	if err != nil {
+		s.stall(v1alpha1.ConditionMembersResolved, v1alpha1.ReasonInvalid, "spec."+err.Error())
+		return nil
+	}
+	reportMissing(s, missing)
+	before := memberAgents(q.Status.Members)
+	q.Status.MemberCount = int32(min(len(members), 1<<30)) //nolint:gosec // bounded
+	q.Status.Members = members[:min(len(members), maxListed)]
+	k.agents.pokeChanged(q.Namespace, before, memberAgents(q.Status.Members))
+
+	if err := k.effect(ctx, q, members, r, s); err != nil {
+		return err
+	}
+	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d members", len(members)))
+	return k.showDuty(ctx, q, members)
+}
+
+// effect hands the queue to whoever distributes its channel.
+func (k *queueKind) effect(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, r *roster, s *scope) error {
+	if q.Spec.Channel == v1alpha1.ChannelVoice {
+		return k.effectVoice(ctx, q, members, r, s)
+	}
+	d := store.Queue{
+		Key: storeKey(q), DisplayName: displayName(q.Spec.DisplayName, q.Name), Channel: store.Channel(q.Spec.Channel),
+		Strategy: string(q.Spec.Strategy), OfferTimeout: 30 * time.Second,
+	}
+	if q.Spec.Digital != nil {
+		d.OfferTimeout = duration(q.Spec.Digital.OfferTimeout, d.OfferTimeout)
+	}
+	for _, m := range members {
+		d.Members = append(d.Members, store.QueueMember{Agent: m.Agent, Penalty: int(m.Penalty)})
+	}
+	if err := k.store.PutQueue(ctx, d); err != nil {
+		return fmt.Errorf("recording the queue: %w", err)
+	}
+	return nil
+}
+
+func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, r *roster, s *scope) error {
+	condition := v1alpha1.ConditionProvisioned
+	_, err := k.store.AllocateExtension(ctx, queueOwner(q), q.Spec.Number, nil, 0)
+	if reportTaken(s, err, condition, v1alpha1.ReasonNumberTaken) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reserving the number: %w", err)
+	}
+	var pbxes v1alpha1.PBXList
+	if err := k.List(ctx, &pbxes, client.InNamespace(q.Namespace)); err != nil {
+		return fmt.Errorf("listing PBXes: %w", err)
+	}
+	if len(pbxes.Items) == 0 {
+		s.missing(v1alpha1.ReasonNoPBX, "the namespace has no PBX that could serve a voice queue")
+		return nil
+	}
+	for i := range pbxes.Items {
+		p := &pbxes.Items[i]
+		want, err := k.model.queue(ctx, p, q, members, r)
+		if err != nil {
+			return err
+		}
+		if broken := want.Validate(); len(broken) > 0 {
+			s.stall(condition, v1alpha1.ReasonInvalid, errors.Join(broken...).Error())
+			return nil
+		}
+		status := k.link.Status(linkKey(p))
+		switch {
+		case status.AppliedObjects[queueKey(q.Name)] == want.Fingerprint():
+		case !status.Connected:
+			s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+p.Name+" is not connected")
+			return nil
+		case rejected(status):
+			s.fail(condition, v1alpha1.ReasonRejected, "PBX "+p.Name+" refused the present configuration; see its status")
+			return nil
+		default:
+			s.wait(condition, v1alpha1.ReasonWaitingForPBX, "PBX "+p.Name+" has not acknowledged the queue as it is now")
+			return nil
+		}
+	}
+	s.ok(condition, v1alpha1.ReasonProvisioned, fmt.Sprintf("in effect on %d PBX", len(pbxes.Items)))
+	return nil
+}
+
+// showDuty counts who could be offered something now, and what waits.
+func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember) error {
+	presence, err := k.store.ListPresence(ctx, q.Namespace)
+	if err != nil {
+		return fmt.Errorf("reading presence: %w", err)
+	}
+	onDuty := make(map[string]bool, len(presence))
+	for _, p := range presence {
+		onDuty[p.Agent.Name] = p.SignedIn && !p.Paused
+	}
+	q.Status.ReadyMembers = 0
+	for _, m := range members {
+		if onDuty[m.Agent] {
+			q.Status.ReadyMembers++
+		}
+	}
+	if q.Spec.Channel == v1alpha1.ChannelVoice {
+		q.Status.Waiting = int32(min(k.callers(storeKey(q)), 1<<30)) //nolint:gosec // bounded
+		return nil
+	}
+	waiting, err := k.store.CountInteractions(ctx, store.InteractionFilter{
+		Namespace: q.Namespace, Queue: q.Name, States: []store.InteractionState{store.StateQueued, store.StateOffered},
+	})
+	if err != nil {
+		return fmt.Errorf("counting what waits: %w", err)
+	}
+	q.Status.Waiting = int32(min(waiting, 1<<30)) //nolint:gosec // bounded
+	return nil
+}
+
+func (k *queueKind) finalize(ctx context.Context, q *v1alpha1.Queue) (bool, error) {
+	if q.Spec.Channel == v1alpha1.ChannelVoice {
+		return true, k.store.ReleaseExtension(ctx, queueOwner(q), 0)
+	}
+	err := k.store.DeleteQueue(ctx, storeKey(q))
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
+	}
+	return err == nil, err
+}
+
+func queueOwner(q *v1alpha1.Queue) store.ExtensionOwner {
+	return store.ExtensionOwner{Namespace: q.Namespace, Kind: "queue", Name: q.Name}
+}
+
+func memberAgents(members []v1alpha1.EffectiveMember) []string {
+	names := make([]string, 0, len(members))
+	for _, m := range members {
+		names = append(names, m.Agent)
+	}
+	return names
+}
+
+func displayName(given, name string) string {
+	if given != "" {
+		return given
+	}
+	return name
+}

@@ -1,0 +1,196 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// Options wire the controllers to the parts outside Kubernetes.
+type Options struct {
+	Store store.Store
+	// Link to the PBXes.
+	Link pbxLink
+	// Observer is the one the link reports to.
+	Observer *Observer
+	// LinkServer is the address pbxlets are told to dial, host:port.
+	LinkServer string
+	// CABundle is what pbxlets verify the link with, in PEM.
+	CABundle func() []byte
+	// Workers of mailboxes on this replica.
+	Workers mailWorkers
+}
+
+// workersPerKind is how many objects of one kind are worked on at a time. A pass waits for the store and the API server most
+// of its time, so more than the cores help; beyond this a flood of one kind would starve the others on two cores.
+const workersPerKind = 8
+
+// Setup adds every controller to the manager and connects the observer of the link to them.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if err := registerIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("registering indexes: %w", err)
+	}
+	if err := admission.RegisterIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("registering indexes: %w", err)
+	}
+	w := &wiring{
+		mgr: mgr, c: mgr.GetClient(), o: o, model: voiceModel{mgr.GetClient()},
+		checker: admission.Checker{Reader: mgr.GetClient(), Rivals: admission.OlderHolder},
+		pacer:   newPacer(),
+		agents:  newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(),
+	}
+	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addPBXes, w.addSnapshots, w.addFeed} {
+		if err := add(); err != nil {
+			return err
+		}
+	}
+	a := &acks{link: o.Link, agents: w.agents, queues: w.queues, pbxes: w.pbxes, applied: map[string]acked{}}
+	o.Observer.connect(o.Link, w.queues, a.changed)
+	return mgr.Add(o.Observer)
+}
+
+// wiring says which change of what concerns whom.
+type wiring struct {
+	mgr                             ctrl.Manager
+	c                               client.Client
+	o                               Options
+	model                           voiceModel
+	checker                         admission.Checker
+	pacer                           *pacer
+	duty                            *duty
+	agents, queues, accounts, pbxes pokes
+}
+
+// ours passes changes of the specification or of labels and annotations, not of a status.
+var ours = predicate.Or(predicate.GenerationChangedPredicate{}, predicate.LabelChangedPredicate{}, predicate.AnnotationChangedPredicate{})
+
+func (w *wiring) build(name string) *builder.Builder {
+	return ctrl.NewControllerManagedBy(w.mgr).Named(name).WithOptions(controller.Options{MaxConcurrentReconciles: workersPerKind})
+}
+
+func newLoop[T any, P object[T]](w *wiring, k kind[T, P]) *loop[T, P] {
+	return &loop[T, P]{client: w.c, recorder: w.mgr.GetEventRecorder("ringmaster"), kind: k}
+}
+
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;pbxes;queues;teams,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;pbxes/status;queues/status;teams/status,verbs=patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+func (w *wiring) addCenters() error {
+	k := &centerKind{Client: w.c, checker: w.checker}
+	toCenter := handler.EnqueueRequestsFromMapFunc(w.centersOf)
+	return w.build("contactcenter").For(&v1alpha1.ContactCenter{}, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.Agent{}, later(toCenter), builder.WithPredicates(countChanged)).
+		Watches(&v1alpha1.Queue{}, later(toCenter), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(bornOrGone)).
+		Complete(newLoop[v1alpha1.ContactCenter](w, k))
+}
+
+func (w *wiring) addAgents() error {
+	k := &agentKind{
+		Client: w.c, model: w.model, members: membership{w.c}, checker: w.checker, link: w.o.Link, store: w.o.Store,
+	}
+	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.AgentList](w.c))
+	return w.build("agent").For(&v1alpha1.Agent{}, builder.WithPredicates(ours)).
+		Owns(&corev1.Secret{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.AgentList](w.c))).
+		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(queueAgents), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
+		WatchesRawSource(w.agents.source()).
+		Complete(newLoop[v1alpha1.Agent](w, k))
+}
+
+func (w *wiring) addTeams() error {
+	k := &teamKind{Client: w.c, agents: w.agents}
+	return w.build("team").For(&v1alpha1.Team{}, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.teamsOfAgent)), builder.WithPredicates(membershipChanged)).
+		Complete(newLoop[v1alpha1.Team](w, k))
+}
+
+func (w *wiring) addQueues() error {
+	k := &queueKind{Client: w.c, model: w.model, checker: w.checker, link: w.o.Link, store: w.o.Store, agents: w.agents,
+		callers: w.o.Observer.callersWaiting}
+	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.QueueList](w.c))
+	return w.build("queue").For(&v1alpha1.Queue{}, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.queuesOfAgent)), builder.WithPredicates(membershipChanged)).
+		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.queuesOfTeam), builder.WithPredicates(ours)).
+		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
+		WatchesRawSource(w.queues.source()).
+		Complete(newLoop[v1alpha1.Queue](w, k))
+}
+
+func (w *wiring) addAccounts() error {
+	k := &accountKind{Client: w.c, checker: w.checker, store: w.o.Store}
+	return w.build("emailaccount").For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
+		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
+		WatchesRawSource(w.accounts.source()).
+		Complete(newLoop[v1alpha1.EmailAccount](w, k))
+}
+
+func (w *wiring) addMailboxes() error {
+	everyReplica := false
+	r := &mailboxes{Client: w.c, checker: w.checker, workers: w.o.Workers}
+	return ctrl.NewControllerManagedBy(w.mgr).Named("mailboxes").WithOptions(controller.Options{NeedLeaderElection: &everyReplica}).
+		For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
+		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
+		Complete(r)
+}
+
+func (w *wiring) addPBXes() error {
+	k := &pbxKind{Client: w.c, link: w.o.Link, store: w.o.Store, server: w.o.LinkServer, caBundle: w.o.CABundle}
+	return w.build("pbx").For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
+		Owns(&corev1.Secret{}).
+		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.PBXList](w.c)), builder.WithPredicates(bornOrGone)).
+		WatchesRawSource(w.pbxes.source()).
+		Complete(newLoop[v1alpha1.PBX](w, k))
+}
+
+func (w *wiring) addSnapshots() error {
+	r := &snapshots{Client: w.c, model: w.model, link: w.o.Link, pacer: w.pacer, duty: w.duty}
+	noted := handler.EnqueueRequestsFromMapFunc(w.noted)
+	return ctrl.NewControllerManagedBy(w.mgr).Named("snapshot").
+		For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.Agent{}, noted, builder.WithPredicates(endpointChanged)).
+		Watches(&v1alpha1.Queue{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Team{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Secret{}, noted).
+		Watches(&v1alpha1.ContactCenter{}, noted, builder.WithPredicates(bornOrGone)).
+		Complete(r)
+}
+
+func (w *wiring) addFeed() error {
+	return w.mgr.Add(&feed{
+		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
+	})
+}
+
+// requests makes one request per object of a list.
+func requests(namespace string, names ...string) []reconcile.Request {
+	out := make([]reconcile.Request, 0, len(names))
+	for _, name := range names {
+		out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: name}})
+	}
+	return out
+}
