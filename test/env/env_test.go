@@ -98,7 +98,8 @@ func TestInterruptedUpCanBeRunAgain(t *testing.T) {
 	g := gomega.NewWithT(t)
 	for _, until := range []string{"run/etcd.pid", "run/kube-apiserver.pid"} {
 		c := play(t, playDetached, dir)
-		g.Eventually(filepath.Join(dir, until)).WithTimeout(30 * time.Second).WithPolling(5 * time.Millisecond).Should(gomega.BeAnExistingFile())
+		record := filepath.Join(dir, until)
+		g.Eventually(record).WithTimeout(30 * time.Second).WithPolling(5 * time.Millisecond).Should(gomega.BeAnExistingFile())
 		kill9(t, c)
 		if _, ok := env.Running(dir); ok {
 			t.Error("a half-made environment counts as running")
@@ -122,7 +123,8 @@ func TestKilledProcessTakesItsPartsAlong(t *testing.T) {
 	dir := shortDir(t)
 	c := play(t, playAttached, dir)
 	g := gomega.NewWithT(t)
-	g.Eventually(filepath.Join(dir, "state.json")).WithTimeout(60 * time.Second).WithPolling(20 * time.Millisecond).Should(gomega.BeAnExistingFile())
+	state := filepath.Join(dir, "state.json")
+	g.Eventually(state).WithTimeout(60 * time.Second).WithPolling(20 * time.Millisecond).Should(gomega.BeAnExistingFile())
 	for _, program := range []string{"postgres", "dovecot", "master", "asterisk", "etcd", "kube-apiserver"} {
 		if len(processes(t, dir, program)) == 0 {
 			t.Errorf("%s does not run", program)

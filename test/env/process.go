@@ -51,8 +51,9 @@ type Process struct {
 	pid *pidRecord
 	// exited is closed when a child of this process has been reaped; it is nil
 	// for a part that another process started.
-	exited  chan struct{}
-	exitErr error
+	exited chan struct{}
+	// status is how that child ended, readable once exited is closed.
+	status string
 }
 
 // Start runs a command and waits until it is ready. When it does not become
@@ -85,9 +86,10 @@ func (p *Process) start(ctx context.Context) error {
 		return fmt.Errorf("start %s: %w", p.cmd.Name, err)
 	}
 	exited := make(chan struct{})
-	p.exited, p.exitErr = exited, nil
+	p.exited = exited
 	go func() {
-		p.exitErr = c.Wait()
+		_ = c.Wait()
+		p.status = c.ProcessState.String()
 		close(exited)
 	}()
 	if p.pid, err = recordPID(p.env.pidFile(p.cmd.Name), c.Process.Pid); err != nil {
@@ -167,9 +169,9 @@ func (p *Process) waitReady(ctx context.Context) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("%s ended while starting (%v); its log %s ends:\n%s", p.cmd.Name, p.exitErr, p.LogFile(), tail(p.LogFile()))
+			return fmt.Errorf("%s ended while starting (%s); its log %s ends:\n%s", p.cmd.Name, p.status, p.LogFile(), tail(p.LogFile()))
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready (%w; last answer: %v); its log %s ends:\n%s", p.cmd.Name, ctx.Err(), last, p.LogFile(), tail(p.LogFile()))
+			return fmt.Errorf("%s is not ready (%w; last answer: %w); its log %s ends:\n%s", p.cmd.Name, ctx.Err(), last, p.LogFile(), tail(p.LogFile()))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
