@@ -168,7 +168,11 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 	case errors.Is(err, store.ErrConflict):
 		return problem(CodeConflict, "")
 	}
-	s.Logger.ErrorContext(ctx, "desk request failed", "doing", doing, "requestID", requestID(ctx), "error", err)
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelDebug // the client has gone, nothing is wrong
+	}
+	s.Logger.Log(ctx, level, "desk request failed", "doing", doing, "requestID", requestID(ctx), "error", err)
 	return problem(CodeUnavailable, "").withHeader("Retry-After", "2")
 }
 

@@ -132,7 +132,7 @@ func (e *eventStream) run(ctx context.Context, cursor store.Cursor, resumed bool
 	if errors.Is(err, errSessionEnded) {
 		err = e.send(eventEnd, "", endEvent{Code: CodeAuthFailed})
 	}
-	e.Logger.DebugContext(ctx, "event stream ended", "agent", e.caller.Key.String(), "requestID", requestID(ctx), "error", err)
+	e.Logger.DebugContext(ctx, "event stream ended", "agent", e.caller.String(), "requestID", requestID(ctx), "error", err)
 }
 
 // replay sends what happened after cursor up to now. The hub has been buffering since before, so the two overlap and

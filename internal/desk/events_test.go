@@ -32,15 +32,15 @@ func (f *fixture) stream(token, lastEventID string) *stream {
 	f.Helper()
 	ctx, cancel := context.WithCancel(f.Context())
 	f.Cleanup(cancel)
-	request, err := http.NewRequestWithContext(ctx, "GET", f.url+"/v1/events", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.url+"/v1/events", nil)
 	f.ok(err)
 	request.Header.Set("Authorization", "Bearer "+token)
 	if lastEventID != "" {
 		request.Header.Set("Last-Event-ID", lastEventID)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request) //nolint:bodyclose // closed by the reader below
 	f.ok(err)
-	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" {
 		f.Fatalf("event stream: %d %v", response.StatusCode, response.Header)
 	}
 	s := &stream{f: f, events: make(chan event, 1000), cancel: cancel, header: response.Header}
@@ -221,7 +221,7 @@ func TestEventsOfOthersStayWithThem(t *testing.T) {
 	alice, bob := f.login("alice"), f.login("bob")
 	start, err := f.store.LastCursor(t.Context())
 	f.ok(err)
-	live, resumed := f.stream(bob, ""), (*stream)(nil)
+	live := f.stream(bob, "")
 	live.expect("hello", "")
 	f.want(200, "", bob, "PUT", "/v1/me/presence", map[string]string{"state": "Paused"})
 	live.expect(store.EventPresence, "bob")
@@ -233,7 +233,7 @@ func TestEventsOfOthersStayWithThem(t *testing.T) {
 	f.want(200, "", bob, "PUT", "/v1/me/presence", map[string]string{"state": "Ready"})
 	live.expect(store.EventPresence, "bob") // and nothing of alice before it
 
-	resumed = f.stream(bob, string(start))
+	resumed := f.stream(bob, string(start))
 	resumed.expect("hello", "")
 	resumed.expect(store.EventPresence, "bob")
 	resumed.expect(store.EventPresence, "bob")
@@ -245,7 +245,7 @@ func TestEventStreamEndsWithTheSession(t *testing.T) {
 		end     func(f *fixture, token string)
 	}{
 		"sign-out":    {nil, func(f *fixture, token string) { f.want(204, "", token, "POST", "/v1/logout", nil) }},
-		"expiry":      {func(o *desk.Options) { o.SessionTTL = time.Second }, func(*fixture, string) {}},
+		"expiry":      {func(o *desk.Options) { o.SessionTTL = 3 * time.Second }, func(*fixture, string) {}},
 		"deactivated": {nil, func(f *fixture, _ string) { f.putAgent("alice", false, "") }},
 		"deleted":     {nil, func(f *fixture, _ string) { f.ok(f.store.DeleteAgent(f.Context(), agentKey("alice"))) }},
 		"password changed elsewhere": {nil, func(f *fixture, _ string) {

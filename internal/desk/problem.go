@@ -3,7 +3,9 @@ package desk
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -39,6 +41,15 @@ const (
 	CodeUnavailable        Code = "UNAVAILABLE"
 	CodeInternal           Code = "INTERNAL"
 )
+
+// Schema lists the codes in the OpenAPI document.
+func (Code) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, code := range slices.Sorted(maps.Keys(codes)) {
+		s.Enum = append(s.Enum, code)
+	}
+	return s
+}
 
 // codeInfo is what a code always means.
 type codeInfo struct {
@@ -141,9 +152,7 @@ func (p *Problem) withHeader(name, value string) *Problem {
 
 // write answers a request that never reached, or already left, an operation of huma.
 func (p *Problem) write(w http.ResponseWriter) {
-	for name, values := range p.headers {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), p.headers)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // the client may be gone; nobody else can be told
@@ -153,7 +162,7 @@ func problem(code Code, detail string) *Problem {
 	info := codes[code]
 	p := &Problem{Type: problemTypeBase + string(code), Title: info.title, Status: info.status, Code: code, Detail: detail}
 	if p.Status == http.StatusUnauthorized {
-		p.withHeader("WWW-Authenticate", `Bearer realm="ringmaster"`)
+		p.headers = http.Header{"Www-Authenticate": {`Bearer realm="ringmaster"`}}
 	}
 	return p
 }

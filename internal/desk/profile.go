@@ -188,7 +188,7 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 	}}
 	secret, err := s.SIPSecrets.SIPSecret(ctx, c.Key)
 	if err != nil {
-		s.Logger.WarnContext(ctx, "SIP secret unavailable", "agent", c.Key.String(), "requestID", requestID(ctx), "error", err)
+		s.Logger.WarnContext(ctx, "SIP secret unavailable", "agent", c.String(), "requestID", requestID(ctx), "error", err)
 		out.Body.SIPUnavailable = CodeSIPUnavailable
 		return out, nil
 	}

@@ -135,7 +135,7 @@ func (s *server) verifyAgent(ctx context.Context, in *loginInput) (store.Agent, 
 	}
 	if !match {
 		// Never the user name as it was typed: people type passwords there.
-		s.Logger.InfoContext(ctx, "sign-in refused", "agent", agent.Key.String(), "known", !unknown, "address", in.address, "requestID", requestID(ctx))
+		s.Logger.InfoContext(ctx, "sign-in refused", "agent", agent.String(), "known", !unknown, "address", in.address, "requestID", requestID(ctx))
 		return store.Agent{}, problem(CodeAuthFailed, "the user name or the password is wrong, or the user name exists in several centers and none was named")
 	}
 	return agent, nil
@@ -182,7 +182,7 @@ func (s *server) setPassword(ctx context.Context, c caller, current, wanted stri
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	attempt := "password\x00" + c.Key.String()
+	attempt := "password\x00" + c.String()
 	if err := s.beginAttempt(attempt); err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func TestAuthorizationHeader(t *testing.T) {
 }
 
 func TestSessionExpires(t *testing.T) {
-	f := newFixture(t, func(o *desk.Options) { o.SessionTTL = 300 * time.Millisecond })
+	f := newFixture(t, func(o *desk.Options) { o.SessionTTL = time.Second })
 	token := f.login("alice")
 	f.eventually("session expires", func() error {
 		if a := f.do(token, "GET", "/v1/me", nil); a.status != 401 || a.code() != string(desk.CodeAuthFailed) {
