@@ -229,23 +229,16 @@ func (s *Supervisor) watchOutbox(ctx context.Context) {
 	}
 }
 
-// dispatch wakes the account of an outbound message.
+// dispatch wakes the account whose interaction got a message: replies are only written to open ones.
 func (s *Supervisor) dispatch(e store.Event) {
-	if e.Kind != store.EventMessage && e.Kind != store.EventMessageState {
+	if e.Kind != store.EventMessage {
 		return
 	}
 	var data struct {
-		Account   string             `json:"account"`
-		Direction store.Direction    `json:"direction"`
-		State     store.MessageState `json:"state"`
+		Account string                 `json:"account"`
+		State   store.InteractionState `json:"state"`
 	}
-	if json.Unmarshal(e.Data, &data) != nil || data.Direction == store.Inbound {
-		return
-	}
-	if data.State != "" && data.State != store.MessagePending {
-		return
-	}
-	if data.Account != "" {
+	if json.Unmarshal(e.Data, &data) == nil && data.State == store.StateOpen {
 		s.Wake(store.Key{Namespace: e.Namespace, Name: data.Account})
 	}
 }

@@ -79,7 +79,7 @@ func (p *pipeline) launch(ctx context.Context, batches []batch) error {
 // land collects the oldest fetch and hands it to the committer, which then owns its budget.
 func (p *pipeline) land(ctx context.Context) error {
 	f := p.flying[0]
-	bodies, err := f.fetch.Collect(ctx)
+	bodies, err := f.fetch.Collect()
 	if err != nil {
 		if ctx.Err() == nil {
 			p.w.doubt(f.batch.sizes)
@@ -183,7 +183,7 @@ func (w *worker) fetchAlone(ctx context.Context, s *session.Session, info sessio
 	if err != nil {
 		return nil, err
 	}
-	bodies, err := fetch.Collect(ctx)
+	bodies, err := fetch.Collect()
 	if err != nil {
 		return nil, err
 	}

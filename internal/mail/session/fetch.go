@@ -64,11 +64,12 @@ type Body struct {
 	Raw []byte
 }
 
-// Fetch is a FETCH of bodies under way.
+// Fetch is a FETCH of bodies under way. It is read in the background from the start: a server may answer
+// several fetches at once, and go-imap reads nothing more while one literal waits to be taken.
 type Fetch struct {
-	s    *Session
-	cmd  *imapclient.FetchCommand
-	want map[uint32]int64
+	done   chan struct{}
+	bodies []Body
+	err    error
 }
 
 // wholeBody is BODY.PEEK[]: reading does not set \Seen.
@@ -77,36 +78,39 @@ func wholeBody() *imap.FetchOptions {
 }
 
 // StartFetch asks for the bodies of mails; sizes are the announced ones by UID and bound what is read.
-// Several fetches may be under way; collect them in order.
+// Several fetches may be under way.
 func (s *Session) StartFetch(ctx context.Context, sizes map[uint32]int64) (*Fetch, error) {
 	uids := make([]uint32, 0, len(sizes))
 	for u := range sizes {
 		uids = append(uids, u)
 	}
-	f := &Fetch{s: s, want: sizes}
-	err := s.within(ctx, s.cfg.CommandTimeout, "FETCH", func() error {
-		f.cmd = s.client.Fetch(uidSet(uids), wholeBody())
-		return nil
-	})
-	return f, err
-}
-
-// Collect reads the bodies. A mail of which the server gave no or not the whole body is missing from the
-// result; an error means that nothing of this fetch may be used beyond what is returned.
-func (f *Fetch) Collect(ctx context.Context) ([]Body, error) {
-	var bodies []Body
-	err := f.s.consume(ctx, f.cmd, func(m *imapclient.FetchMessageData) error {
-		b, err := readBody(m, func(uid uint32) (int64, bool) { size, ok := f.want[uid]; return size, ok })
-		if b != nil {
-			bodies = append(bodies, *b)
-		}
-		return err
-	})
+	cmd, err := s.sendFetch(ctx, uidSet(uids), wholeBody())
 	if err != nil {
-		// A cut connection can end a literal early without an error of its own; only what Close confirms counts.
 		return nil, err
 	}
-	return bodies, nil
+	f := &Fetch{done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		f.err = s.consume(ctx, cmd, func(m *imapclient.FetchMessageData) error {
+			b, err := readBody(m, func(uid uint32) (int64, bool) { size, ok := sizes[uid]; return size, ok })
+			if b != nil {
+				f.bodies = append(f.bodies, *b)
+			}
+			return err
+		})
+	}()
+	return f, nil
+}
+
+// Collect waits for the bodies. A mail of which the server gave no or not the whole body is missing from the
+// result. With an error there is no result: a cut connection can end a literal early without an error of
+// its own, so only what the end of the command confirms counts.
+func (f *Fetch) Collect() ([]Body, error) {
+	<-f.done
+	if f.err != nil {
+		return nil, f.err
+	}
+	return f.bodies, nil
 }
 
 // FetchOne fetches one mail by its sequence number, for servers that send the body before the UID, which
@@ -144,20 +148,25 @@ func (s *Session) FetchHeader(ctx context.Context, uid uint32) ([]byte, error) {
 }
 
 func (s *Session) fetch(ctx context.Context, set imap.NumSet, options *imap.FetchOptions, each func(*imapclient.FetchMessageData) error) error {
-	var cmd *imapclient.FetchCommand
-	err := s.within(ctx, s.cfg.CommandTimeout, "FETCH", func() error {
-		cmd = s.client.Fetch(set, options)
-		return nil
-	})
+	cmd, err := s.sendFetch(ctx, set, options)
 	if err != nil {
 		return err
 	}
 	return s.consume(ctx, cmd, each)
 }
 
+func (s *Session) sendFetch(ctx context.Context, set imap.NumSet, options *imap.FetchOptions) (cmd *imapclient.FetchCommand, err error) {
+	err = s.within(ctx, s.cfg.CommandTimeout, "FETCH", func() error {
+		cmd = s.client.Fetch(set, options)
+		return nil
+	})
+	return cmd, err
+}
+
 // consume reads a FETCH to its end. There is no limit on the whole, only on standing still.
 func (s *Session) consume(ctx context.Context, cmd *imapclient.FetchCommand, each func(*imapclient.FetchMessageData) error) error {
-	s.conn.Stall(s.cfg.StallTimeout)
+	s.expect(1)
+	defer s.expect(-1)
 	err := s.guarded(ctx, func() error {
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			if err := each(m); err != nil {
@@ -169,8 +178,19 @@ func (s *Session) consume(ctx context.Context, cmd *imapclient.FetchCommand, eac
 		}
 		return cmd.Close()
 	})
-	s.conn.Stall(0)
 	return commandError("FETCH", err)
+}
+
+// expect counts the fetches under way; while there are any, the server may not stand still.
+func (s *Session) expect(change int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expected += change
+	if s.expected > 0 {
+		s.conn.Stall(s.cfg.StallTimeout)
+	} else {
+		s.conn.Stall(0)
+	}
 }
 
 // readBody takes UID and body in whatever order they come.

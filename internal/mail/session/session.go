@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -55,6 +56,9 @@ type Session struct {
 	changed chan struct{}
 	caps    imap.CapSet
 	broken  atomic.Bool
+
+	mu       sync.Mutex
+	expected int // fetches under way
 }
 
 // Dial connects, secures and signs in. Errors are *remote.Error.
