@@ -78,7 +78,7 @@ type AgentSpec struct {
 
 	// voicemail of the agent.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={state: Disabled}
 	Voicemail AgentVoicemail `json:"voicemail,omitempty"`
 
 	// sip is the account of the agent's phone.
