@@ -68,11 +68,12 @@ type Directory interface {
 type Credentials interface {
 	GetCredential(ctx context.Context, agent Key) (Credential, error)
 	// SetPassword stores a new hash and keeps the last `history` old hashes. It ends all sessions of the agent except
-	// keepSession (a token hash, may be "").
+	// keepSession (a token hash, may be ""). ChangedAt is the store's time, not the caller's. The hash that is already there
+	// only takes over the SecretVersion: nothing else changes.
 	SetPassword(ctx context.Context, c Credential, history int, keepSession string) error
 	// PasswordHistory returns the present and the kept old hashes, newest first.
 	PasswordHistory(ctx context.Context, agent Key) ([]string, error)
-	// CreateSession stores only the SHA-256 (hex) of the token.
+	// CreateSession stores only the SHA-256 (hex) of the token. ErrNotFound: no such agent; ErrConflict: it is not active.
 	CreateSession(ctx context.Context, agent Key, tokenHash string, ttl time.Duration) error
 	// GetSession finds a session that has not expired by the store's clock; ErrNotFound otherwise.
 	GetSession(ctx context.Context, tokenHash string) (Session, error)
@@ -83,7 +84,8 @@ type Credentials interface {
 type PresenceStore interface {
 	// SetPresence writes state, emits EventPresence and makes interactions that wait for this agent due.
 	// Signing out or pausing takes back running offers (they return to the queue, reason Paused or SignedOut);
-	// open interactions stay with their agent. Unchanged state writes nothing.
+	// open interactions stay with their agent. Unchanged state writes nothing. Since is the store's time, not the caller's.
+	// ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in.
 	SetPresence(ctx context.Context, p Presence) error
 	GetPresence(ctx context.Context, agent Key) (Presence, error)
 	// ListPresence of a namespace: every agent of the directory, signed in or not, sorted by name.
@@ -102,15 +104,19 @@ type Mail interface {
 	// KnownUIDs returns which of uids are already stored (ingested, quarantined or filtered) in this epoch.
 	KnownUIDs(ctx context.Context, account Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error)
 	// Ingest commits a batch in one transaction: locations, messages, interactions, transitions, events. It is
-	// idempotent by location and by content, and refuses with ErrLeaseLost when l is no longer held (fencing).
+	// idempotent by location and by content, and refuses with ErrLeaseLost when another took l or it was released (fencing);
+	// having expired alone is no loss.
 	// A new message starts an interaction in the account's queue (Queued, reason Ingested), or joins the one its first
 	// matching thread key belongs to: an open or offered one stays where it is, a closed or unread one is queued
-	// again (reason Reopened).
+	// again (reason Reopened) in its last queue, or the account's when that is gone. A thread key is a Message-ID known to the
+	// account, inbound or outbound, or an interaction id (the own token). Without a queue, or for an automatic mail, what
+	// would be queued is Unread (reasons NoQueue, Automatic).
 	Ingest(ctx context.Context, l Lease, account Key, mails []IngestMail) ([]IngestResult, error)
 	// RawMessage returns the stored bytes of a message.
 	RawMessage(ctx context.Context, namespace, messageID string) ([]byte, error)
 
-	// PutAccountStatus writes only changes (LastPoll alone at most once a minute) and emits EventAccountStatus.
+	// PutAccountStatus writes only changes and emits EventAccountStatus; LastPoll alone is written at most once a minute and
+	// without an event. Ingested and Quarantined are counted by Ingest, the values given here are ignored.
 	PutAccountStatus(ctx context.Context, s AccountStatus) error
 	GetAccountStatus(ctx context.Context, account Key) (AccountStatus, error)
 }
@@ -141,9 +147,11 @@ type Interactions interface {
 	ListMessages(ctx context.Context, namespace, interactionID string) ([]Message, error)
 	GetMessage(ctx context.Context, namespace, messageID string) (Message, error)
 	History(ctx context.Context, namespace, interactionID string) ([]Transition, error)
+	// MarkRead by the agent it is with; ErrConflict for another.
 	MarkRead(ctx context.Context, namespace, id, agent string) error
 
-	// Accept turns the agent's own running offer into Open. ErrConflict when it is not (any more) offered to this agent.
+	// Accept turns the agent's own running offer into Open. ErrConflict when it is not (any more) offered to this agent; an
+	// offer ends at its deadline, whether or not routing has moved it on yet.
 	Accept(ctx context.Context, namespace, id, agent string) (Interaction, error)
 	// Reject gives the offer back; the queue offers it on to others first (reason Rejected).
 	Reject(ctx context.Context, namespace, id, agent string) (Interaction, error)
@@ -160,12 +168,14 @@ type Interactions interface {
 
 // Outbox sends agents' mails exactly once per Message-ID as far as SMTP allows.
 type Outbox interface {
-	// AddReply stores an outbound message (state Pending) of the agent's open interaction with its raw bytes.
+	// AddReply stores an outbound message (state Pending) of the agent's open interaction with its raw bytes; ErrConflict when it
+	// is not open with m.Agent. A Message-ID that the interaction already sent returns that message and adds nothing.
 	AddReply(ctx context.Context, m Message, raw []byte) (Message, error)
 	// ClaimOutbound takes the next Pending message of an account (or one whose claim is older than staleAfter) and marks it Sending.
 	// ErrNotFound when there is none.
 	ClaimOutbound(ctx context.Context, l Lease, account Key, staleAfter time.Duration) (Message, []byte, error)
-	// FinishOutbound records Sent, Failed (final) or Pending (retry after).
+	// FinishOutbound records Sent, Failed (final) or Pending (retry after) for the message with this id (Message.ID).
+	// ErrConflict when it is not Sending.
 	FinishOutbound(ctx context.Context, l Lease, messageID string, state MessageState, detail string, retryAfter time.Duration) error
 }
 
@@ -185,7 +195,7 @@ type Events interface {
 type Registrations interface {
 	// SetRegistrations replaces all contacts of a PBX (after its link connected).
 	SetRegistrations(ctx context.Context, pbx Key, regs []Registration) error
-	// PutRegistration adds or removes one contact; removed when r.URI is empty.
+	// PutRegistration adds one contact, or removes all of the extension on this PBX when r.URI is empty.
 	PutRegistration(ctx context.Context, pbx Key, r Registration) error
 	RegistrationsOf(ctx context.Context, namespace, extension string) ([]Registration, error)
 	CountRegistrations(ctx context.Context, pbx Key) (int, error)

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +25,9 @@ type dialect struct {
 	rewrite func(string) string
 	// arg converts a bind argument the driver does not know.
 	arg func(any) any
-	// retryable: the transaction did not happen and may succeed when tried again.
-	retryable func(error) bool
+	// retryable: the transaction did not happen and may succeed when tried again. committing says that the error is that of
+	// the commit, so that a lost connection leaves it open whether it happened.
+	retryable func(err error, committing bool) bool
 	rewritten sync.Map
 }
 
@@ -55,15 +59,22 @@ var postgresDialect = &dialect{
 		return b.String()
 	},
 	arg: func(a any) any { return a },
-	retryable: func(err error) bool {
+	retryable: func(err error, committing bool) bool {
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) {
-			// Nothing of the statement reached the server.
-			return pgconn.SafeToRetry(err)
+			// SafeToRetry: nothing of the statement reached the server.
+			return pgconn.SafeToRetry(err) || !committing && connectionLost(err)
 		}
 		// 40: transaction rollback (serialization, deadlock); 08: connection; 57P0x: server restarting.
 		return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0")
 	},
+}
+
+func connectionLost(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
 }
 
 // SQLite has one writer, so row locks mean nothing there; a list is bound as a JSON array.
@@ -86,7 +97,7 @@ var sqliteDialect = &dialect{
 		}
 		return a
 	},
-	retryable: func(err error) bool {
+	retryable: func(err error, _ bool) bool {
 		var e *sqlite.Error
 		if !errors.As(err, &e) {
 			return false

@@ -155,9 +155,6 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 		if err := t.lockCenter(ctx, key.Namespace); err != nil {
 			return err
 		}
-		if _, err := getAgent(ctx, t.conn, key); err != nil {
-			return ignoreNotFound(err)
-		}
 		if err := t.returnInteractions(ctx, key, "AgentDeleted", StateOffered, StateOpen); err != nil {
 			return err
 		}
@@ -293,21 +290,24 @@ func (db *DB) DeleteQueue(ctx context.Context, key Key) error {
 		if err := t.lockCenter(ctx, key.Namespace); err != nil {
 			return err
 		}
-		// The row goes first: an ingestion under way into this queue is either seen below or finds the queue gone.
-		n, err := t.exec(ctx, "DELETE FROM queues WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
-		if err != nil || n == 0 {
+		const waiting = interactionColumns + "WHERE namespace = ? AND queue = ? AND state = 'Queued' ORDER BY id FOR UPDATE"
+		// Read for the order of locks only.
+		if _, err := all(ctx, t.conn, scanInteraction, waiting, key.Namespace, key.Name); err != nil {
 			return err
+		}
+		// The row goes before the interactions: an ingestion under way into this queue is either seen below or finds the
+		// queue gone.
+		for _, sql := range []string{"DELETE FROM queues WHERE namespace = ? AND name = ?", "DELETE FROM queue_members WHERE namespace = ? AND queue = ?"} {
+			if _, err := t.exec(ctx, sql, key.Namespace, key.Name); err != nil {
+				return err
+			}
 		}
 		t.wake = true
-		if _, err := t.exec(ctx, "DELETE FROM queue_members WHERE namespace = ? AND queue = ?", key.Namespace, key.Name); err != nil {
-			return err
-		}
-		waiting, err := all(ctx, t.conn, scanInteraction, interactionColumns+
-			"WHERE namespace = ? AND queue = ? AND state = 'Queued' ORDER BY id FOR UPDATE", key.Namespace, key.Name)
+		rows, err := all(ctx, t.conn, scanInteraction, waiting, key.Namespace, key.Name)
 		if err != nil {
 			return err
 		}
-		return t.requeue(ctx, waiting, "QueueDeleted", "")
+		return t.requeue(ctx, rows, "QueueDeleted", "")
 	})
 }
 

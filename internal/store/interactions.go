@@ -84,7 +84,10 @@ func (f InteractionFilter) where() (string, []any) {
 		q += " AND last_agent <> ''" // and this one
 		add("last_agent = ?", f.LastAgent)
 	}
-	if len(f.States) > 0 {
+	switch {
+	case len(f.States) == 1: // an index gives these in order
+		add("state = ?", f.States[0])
+	case len(f.States) > 1:
 		states := make([]string, len(f.States))
 		for i, s := range f.States {
 			states[i] = string(s)

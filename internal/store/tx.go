@@ -162,11 +162,11 @@ func (t *tx) now(ctx context.Context) (int64, error) { return t.conn.now(ctx, t.
 func (db *DB) write(ctx context.Context, what string, fn func(*tx) error) error {
 	delay := retryFirst
 	for attempt := 1; ; attempt++ {
-		err := db.writeOnce(ctx, fn)
+		committing, err := db.writeOnce(ctx, fn)
 		if err == nil {
 			return nil
 		}
-		if attempt == writeAttempts || ctx.Err() != nil || !(errors.Is(err, errRetry) || db.d.retryable(err)) {
+		if attempt == writeAttempts || ctx.Err() != nil || !(errors.Is(err, errRetry) || db.d.retryable(err, committing)) {
 			return fmt.Errorf("store: %s: %w", what, err)
 		}
 		select {
@@ -178,36 +178,31 @@ func (db *DB) write(ctx context.Context, what string, fn func(*tx) error) error 
 	}
 }
 
-func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) error {
+// writeOnce reports with an error whether it is that of the commit.
+func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) (committing bool, err error) {
 	st, err := db.w.BeginTx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	t := &tx{conn: conn{db.d, st}, db: db, due: map[Key]bool{}, changed: map[Key]bool{}}
 	if err := fn(t); err != nil {
-		return errors.Join(err, ignoreDone(st.Rollback()))
+		_ = st.Rollback() // what went wrong is in err; a lost connection rolls back by itself
+		return false, err
 	}
 	if err := t.flush(ctx); err != nil {
-		return errors.Join(err, ignoreDone(st.Rollback()))
+		_ = st.Rollback()
+		return false, err
 	}
 	if err := st.Commit(); err != nil {
-		// A connection lost here leaves it open whether the commit happened; only a clear no may be tried again.
 		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-			return ctx.Err()
+			return true, ctx.Err()
 		}
-		return err
+		return true, err
 	}
 	if len(t.events) > 0 || t.wake {
 		db.wake.wake()
 	}
-	return nil
-}
-
-func ignoreDone(err error) error {
-	if errors.Is(err, sql.ErrTxDone) {
-		return nil
-	}
-	return err
+	return false, nil
 }
 
 // lockCenter serialises everything that raises an agent's load or decides who may get something.

@@ -195,7 +195,8 @@ CREATE TABLE interactions (
   declined       TEXT    NOT NULL,
   declined_at    BIGINT  NOT NULL
 );
-CREATE INDEX interactions_list ON interactions (namespace, state, id);
+CREATE INDEX interactions_list ON interactions (namespace, id);
+CREATE INDEX interactions_state ON interactions (namespace, state, id);
 CREATE INDEX interactions_agent ON interactions (namespace, agent, channel, state) WHERE agent <> '';
 CREATE INDEX interactions_last_agent ON interactions (namespace, last_agent, id) WHERE last_agent <> '';
 CREATE INDEX interactions_waiting ON interactions (namespace, queue, queued_at, id) WHERE state = 'Queued';
