@@ -27,7 +27,7 @@ var autoPauses = map[AutoPause]string{
 
 // renderQueues writes queues.conf. Members are static lines that begin
 // paused, so that nobody rings before signing in; app_queue keeps a member's
-// present pause and its reason over a reload.
+// present pause over a reload, though not its reason, which the pbxlet restores.
 func renderQueues(c Center, expect *Expect) (File, error) {
 	var b bytes.Buffer
 	b.WriteString(banner)

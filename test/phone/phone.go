@@ -184,7 +184,7 @@ func listen(local string) (*net.UDPConn, net.Listener, error) {
 
 func (p *Phone) start(udp *net.UDPConn, tcp net.Listener) error {
 	ua, err := sipgo.NewUA(
-		sipgo.WithUserAgent("ringmaster-phone"),
+		sipgo.WithUserAgent(userAgent),
 		sipgo.WithUserAgentHostname(p.host),
 		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(p.log)),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(p.log)),

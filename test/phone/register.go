@@ -13,6 +13,9 @@ import (
 	"github.com/icholy/digest"
 )
 
+// userAgent is what the phone calls itself.
+const userAgent = "ringmaster-phone"
+
 // maxChallenges bounds the answers to one request: the first challenge and
 // those that follow because a nonce went stale under us (RFC 7616, 3.3).
 const maxChallenges = 4
@@ -65,6 +68,7 @@ func (p *Phone) registerRequest(expires time.Duration) *sip.Request {
 	req.AppendHeader(&callID)
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: p.cseq.Add(1), MethodName: sip.REGISTER})
 	req.AppendHeader(&contact)
+	req.AppendHeader(sip.NewHeader("User-Agent", userAgent))
 	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(expires/time.Second))))
 	req.SetTransport(strings.ToUpper(p.opts.Transport))
 	return req

@@ -154,8 +154,13 @@ func (c *Client) List(ctx context.Context, name string, headers ...Header) ([]Me
 		return nil, err
 	}
 	defer c.forget(id)
-	if _, err := c.response(ctx, name, replies); err != nil {
+	first, err := c.response(ctx, name, replies)
+	if err != nil {
 		return nil, err
+	}
+	if !strings.EqualFold(first.Get("EventList"), "start") {
+		// Several actions say "there are none" as a success without a list.
+		return nil, nil
 	}
 	var list []Message
 	for {

@@ -42,7 +42,10 @@ func (e *engine) enforce(ctx context.Context, a *asterisk) error {
 	wrong := map[string]bool{}
 	for key, now := range e.tables.memberStates() {
 		want := e.wanted(key.extension)
-		if e.enforced[key] != want && (now.GetPaused() != want.Paused || want.Paused && now.GetPauseReason() != want.Reason) {
+		differs := now.GetPaused() != want.Paused || want.Paused && now.GetPauseReason() != want.Reason
+		// A reload of app_queue keeps a pause and loses its reason.
+		lostReason := want.Paused && now.GetPaused() && now.GetPauseReason() == ""
+		if differs && (lostReason || e.enforced[key] != want) {
 			wrong[key.extension] = true
 		}
 		told[key] = want

@@ -1,0 +1,306 @@
+package pbxlet_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
+)
+
+func contains(s, part string) bool { return strings.Contains(s, part) }
+
+func fileExists(path string) error {
+	_, err := os.Stat(path)
+	return err
+}
+
+func TestDeletedAgentIsGone(t *testing.T) {
+	r := newRig(t)
+	c := r.center(3)
+	r.apply(c)
+	caller, leaver := r.registered("1001"), r.registered("1003")
+	talk(r, caller, "1003", leaver)
+
+	c.Agents = c.Agents[:2]
+	r.apply(c)
+	if code, err := leaver.RegisterStatus(r.soon()); err != nil || code != 401 {
+		t.Errorf("registering: %d, %v, want 401", code, err)
+	}
+	r.refused(caller, "1003", 404)
+	r.refused(leaver, "1001", 401)
+	r.eventually("the contact is gone", func() error {
+		if out := r.rx("database show registrar"); contains(out, "1003") {
+			return fmt.Errorf("%s", out)
+		}
+		if got := r.manager.events.contactsOf("1003"); len(got) != 0 {
+			return fmt.Errorf("contacts %v", got)
+		}
+		return nil
+	})
+
+	// The extension's next owner must not inherit the phone.
+	c.Agents = append(c.Agents, agent("1003"))
+	r.apply(c)
+	rings := leaver.Rings()
+	r.refused(caller, "1003", 480)
+	if leaver.Rings() != rings {
+		t.Error("the phone of the former owner rang")
+	}
+	talkAgain := r.registered("1003")
+	talk(r, caller, "1003", talkAgain)
+}
+
+func TestDropContacts(t *testing.T) {
+	r := newRig(t)
+	r.apply(r.center(2))
+	r.registered("1001")
+	r.eventually("it is registered", func() error {
+		if n := r.status().Registered; n != 1 {
+			return fmt.Errorf("%d", n)
+		}
+		return nil
+	})
+	r.manager.server.DropContacts(pbxKey, "1001")
+	r.eventually("it is unregistered and known to be unreachable", func() error {
+		r.manager.events.mu.Lock()
+		defer r.manager.events.mu.Unlock()
+		if len(r.manager.events.contacts["1001"]) != 0 || r.manager.events.devices["1001"] != "UNAVAILABLE" {
+			return fmt.Errorf("%v, %v", r.manager.events.contacts, r.manager.events.devices)
+		}
+		return nil
+	})
+}
+
+// broken is the snapshot with a line that Asterisk refuses for one endpoint.
+func broken(t *testing.T, c voice.Center) voice.Snapshot {
+	t.Helper()
+	s, err := voice.Render(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range s.Files {
+		if f.Path == voice.PJSIPFile {
+			content := bytes.Replace(f.Content, []byte("context=from-sip"), []byte("no_such_option=1"), 1)
+			s.Files[i] = voice.NewFile(f.Path, content)
+		}
+	}
+	s.Version = strings.Repeat("e", 64)
+	return s
+}
+
+func TestRefusedSnapshotLeavesTheLastGoodOne(t *testing.T) {
+	r := newRig(t)
+	c := r.center(2)
+	good := r.apply(c)
+	alice := r.registered("1001")
+
+	c.Agents = append(c.Agents, agent("1003"))
+	bad := broken(t, c)
+	r.manager.server.SetSnapshot(pbxKey, bad, pbxlink.SnapshotOptions{})
+	r.eventually("it is rejected", func() error {
+		st := r.status()
+		if st.LastRejection == nil || st.LastRejection.Version != bad.Version {
+			return fmt.Errorf("status %+v", brief(st))
+		}
+		if !contains(st.LastRejection.Reason, "refused 1 of 3 endpoints: 1001") {
+			return fmt.Errorf("reason %q", st.LastRejection.Reason)
+		}
+		if st.AppliedVersion != good.Version {
+			return fmt.Errorf("applied %s", st.AppliedVersion)
+		}
+		return nil
+	})
+	if err := alice.Register(r.soon()); err != nil {
+		t.Errorf("after the rejection: %v", err)
+	}
+	if code, err := r.phone("1003").RegisterStatus(r.soon()); err != nil || code != 401 {
+		t.Errorf("an agent of the rejected snapshot: %d, %v, want 401", code, err)
+	}
+
+	s := r.apply(c)
+	if st := r.status(); st.LastRejection != nil || st.AppliedObjects["Agent/user.1003"] != s.Objects["Agent/user.1003"] {
+		t.Errorf("after a good snapshot: %+v", st)
+	}
+	r.registered("1003")
+}
+
+func TestEmptyAndShrinkingSnapshotsAreRefused(t *testing.T) {
+	r := newRig(t)
+	r.apply(r.center(30))
+	rejected := func(s voice.Snapshot, reason string) {
+		t.Helper()
+		r.manager.server.SetSnapshot(pbxKey, s, pbxlink.SnapshotOptions{})
+		r.eventually("it is rejected", func() error {
+			rej := r.status().LastRejection
+			if rej == nil || rej.Version != s.Version || !contains(rej.Reason, reason) {
+				return fmt.Errorf("rejection %+v", rej)
+			}
+			return nil
+		})
+	}
+	few, err := voice.Render(r.center(14))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rejected(few, "would remove 16 of 30 endpoints")
+
+	truncated := few
+	truncated.Files = append([]voice.File(nil), few.Files...)
+	truncated.Files[2].Content = truncated.Files[2].Content[:100]
+	truncated.Version = strings.Repeat("a", 64)
+	truncated.Expect.Endpoints = nil
+	for i := range 30 {
+		truncated.Expect.Endpoints = append(truncated.Expect.Endpoints, fmt.Sprint(1001+i))
+	}
+	rejected(truncated, "does not have the hash")
+
+	lacking := few
+	lacking.Files = few.Files[:4]
+	lacking.Version = strings.Repeat("b", 64)
+	rejected(lacking, "voicemail.conf is missing")
+
+	if out := r.rx("pjsip show endpoints"); !contains(out, "Objects found: 30") {
+		t.Errorf("endpoints were lost:\n%s", out)
+	}
+	r.apply(r.center(14), pbxlink.SnapshotOptions{AllowShrink: true})
+	if st := r.status(); st.Endpoints != 14 {
+		t.Errorf("status %+v", brief(st))
+	}
+}
+
+func TestManagerAwayAsteriskRestarts(t *testing.T) {
+	r := newRig(t)
+	c := queueCenter(r, "1002")
+	s := r.apply(c)
+	caller, member := r.registered("1001"), r.registered("1002")
+	r.manager.server.SetMemberStates(pbxKey, []pbxlink.MemberState{{Extension: "1002"}})
+	r.expectMembers(map[string]pbxlink.QueueMember{"support/1002": {Queue: "support", Extension: "1002", DeviceState: "NOT_INUSE"}})
+
+	addr := r.manager.addr
+	r.stopManager()
+	talk(r, caller, "1002", member)
+	if err := r.asterisk.Kill9(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.asterisk.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := member.Register(r.soon()); err != nil {
+		t.Fatal(err)
+	}
+	// The pbxlet restores who is ready without the manager.
+	r.eventually("the member is ready again", func() error {
+		if out := r.rx("queue show support"); contains(out, "paused") {
+			return fmt.Errorf("%s", out)
+		}
+		return nil
+	})
+	talk(r, caller, "600", member)
+
+	// A change made in between arrives, and nothing is reloaded needlessly.
+	r.startManager(addr)
+	c.Agents = append(c.Agents, agent("1004"))
+	r.manager.server.SetMemberStates(pbxKey, []pbxlink.MemberState{{Extension: "1002", Paused: true, Reason: "End"}})
+	s2 := r.apply(c)
+	if s2.Version == s.Version {
+		t.Fatal("the change changes nothing")
+	}
+	r.registered("1004")
+	r.expectMembers(map[string]pbxlink.QueueMember{
+		"support/1002": {Queue: "support", Extension: "1002", DeviceState: "NOT_INUSE", Paused: true, PauseReason: "End"},
+	})
+	if got := r.status().Registered; got != 3 {
+		t.Errorf("%d registered, want the two from before the restart and the new one", got)
+	}
+}
+
+func TestPbxletRestartReloadsNothing(t *testing.T) {
+	r := newRig(t)
+	s := r.apply(r.center(3))
+	r.pbxlet.stop(t)
+	before := r.rx("core show uptime")
+	r.eventually("the manager notices", func() error {
+		if r.status().Connected {
+			return fmt.Errorf("connected")
+		}
+		return nil
+	})
+	r.startPbxlet()
+	r.eventually("it is adopted", func() error {
+		st := r.status()
+		if !st.Connected || !st.AsteriskUp || st.AppliedVersion != s.Version || len(st.AppliedObjects) != 3 {
+			return fmt.Errorf("status %+v", st)
+		}
+		return nil
+	})
+	if got := r.status().Reloads; got != 0 {
+		t.Errorf("%d reloads; uptime before: %s", got, before)
+	}
+	if err := r.phone("1001").Register(r.soon()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTransportChangeNeedsRestart(t *testing.T) {
+	r := newRig(t)
+	c := r.center(1)
+	r.apply(c)
+	port := c.PBX.TCPPort
+	c.PBX.TCPPort = port + 1
+	r.apply(c)
+	if got := r.status().RestartRequired; len(got) != 1 || got[0] != "transport-tcp" {
+		t.Errorf("restart required for %v, want transport-tcp", got)
+	}
+	r.registered("1001")
+	c.PBX.TCPPort = port
+	r.apply(c)
+	if got := r.status().RestartRequired; len(got) != 0 {
+		t.Errorf("restart required for %v, want none", got)
+	}
+}
+
+func TestSecondPbxletReplacesTheFirst(t *testing.T) {
+	r := newRig(t)
+	r.apply(r.center(1))
+	second := newRigOn(t, r)
+	r.eventually("the second takes over", func() error {
+		if st := r.status(); !st.Connected || st.Endpoints != 1 {
+			return fmt.Errorf("status %+v", brief(st))
+		}
+		if err := fileExists(second.asterisk.StateDir + "/current/pjsip.conf"); err != nil {
+			return err
+		}
+		return nil
+	})
+}
+
+func TestThousandChangesAtOnce(t *testing.T) {
+	r := newRig(t)
+	c := r.center(1000)
+	r.apply(c)
+	before := r.status().Reloads
+	started := time.Now()
+	var last voice.Snapshot
+	for i := range c.Agents {
+		c.Agents[i].HA1 = voice.HA1(c.Agents[i].Username, realm, "changed")
+		if i%25 == 24 { // 40 snapshots, as a controller that coalesces would make
+			last = r.set(c)
+		}
+	}
+	r.eventually("the last is applied", func() error {
+		if st := r.status(); st.AppliedVersion != last.Version {
+			return fmt.Errorf("status %+v", brief(st))
+		}
+		return nil
+	})
+	reloads := r.status().Reloads - before
+	t.Logf("1,000 changes: %d reloads, %s, last took %s", reloads, time.Since(started), r.status().ApplyTook)
+	if reloads > 3 {
+		t.Errorf("%d reloads, want at most 3", reloads)
+	}
+}
