@@ -137,34 +137,3 @@ func TestHubWithoutAStore(t *testing.T) {
 		t.Fatal("no event within 10 s")
 	}
 }
-
-func TestAttemptLimiter(t *testing.T) {
-	now := time.Date(2030, 1, 1, 9, 0, 0, 0, time.UTC)
-	l := newAttemptLimiter()
-	l.now = func() time.Time { return now }
-	for n := range attemptBurst {
-		if _, ok := l.begin("alice"); !ok {
-			t.Fatalf("attempt %d refused", n)
-		}
-	}
-	if wait, ok := l.begin("alice"); ok || wait != attemptRefill {
-		t.Errorf("after the burst: %v %v", wait, ok)
-	}
-	now = now.Add(attemptRefill)
-	if _, ok := l.begin("alice"); !ok {
-		t.Error("refused after the refill: refused attempts must not count")
-	}
-	if _, ok := l.begin("alice"); ok {
-		t.Error("more than one attempt after one refill")
-	}
-	l.succeeded("alice")
-	if _, ok := l.begin("alice"); !ok {
-		t.Error("refused after a success")
-	}
-	for n := range maxTracked + 100 {
-		l.begin(fmt.Sprint(n))
-	}
-	if len(l.buckets) > maxTracked {
-		t.Errorf("%d users tracked, want at most %d", len(l.buckets), maxTracked)
-	}
-}

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -15,60 +16,109 @@ const (
 	maxTracked = 10_000
 )
 
-// attemptLimiter counts password attempts by key. It lives in one process: behind several replicas an attacker has as
-// many times the attempts as there are replicas.
+// attemptLimiter counts wrong passwords by key. Attempts on one key are verified one after the other, so that guesses
+// side by side cannot all pass before the first is counted. It lives in one process: behind several replicas an attacker
+// has as many times the attempts as there are replicas.
 type attemptLimiter struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
+	buckets map[string]*attemptBucket
+}
+
+type attemptBucket struct {
+	wrong *rate.Limiter
+	turn  chan struct{} // holds the one attempt that is being verified
+	users int           // attempts that wait or are verified; guarded by attemptLimiter.mu
+}
+
+// attempt is one password that may be verified; finish must be called.
+type attempt struct {
+	limiter *attemptLimiter
+	key     string
+	bucket  *attemptBucket
 }
 
 func newAttemptLimiter() *attemptLimiter {
-	return &attemptLimiter{now: time.Now, buckets: map[string]*rate.Limiter{}}
+	return &attemptLimiter{now: time.Now, buckets: map[string]*attemptBucket{}}
 }
 
-// begin takes an attempt before the password is verified, so that attempts side by side count too. It returns how
-// long to wait when none is left.
-func (l *attemptLimiter) begin(key string) (wait time.Duration, ok bool) {
+// begin waits for the key's turn. A wait above zero means that too many attempts failed, and nothing is to be finished.
+func (l *attemptLimiter) begin(ctx context.Context, key string) (*attempt, time.Duration, error) {
+	a := &attempt{limiter: l, key: key, bucket: l.enter(key)}
+	select {
+	case a.bucket.turn <- struct{}{}:
+	case <-ctx.Done():
+		l.leave(a)
+		return nil, 0, ctx.Err()
+	}
+	const almostOne = 1 - 1e-9 // tokens are floating-point
+	tokens := a.bucket.wrong.TokensAt(l.now())
+	if tokens >= almostOne {
+		return a, 0, nil
+	}
+	<-a.bucket.turn
+	l.leave(a)
+	return nil, time.Duration((1 - tokens) * float64(attemptRefill)), nil
+}
+
+// finish counts a wrong password, or forgets earlier ones: whoever knows the password is not guessing. An attempt that
+// came to no answer (err) is neither.
+func (a *attempt) finish(right bool, err error) {
+	switch {
+	case err != nil:
+	case right:
+		a.bucket.wrong = newWrongLimiter()
+	default:
+		a.bucket.wrong.AllowN(a.limiter.now(), 1)
+	}
+	<-a.bucket.turn
+	a.limiter.leave(a)
+}
+
+func newWrongLimiter() *rate.Limiter { return rate.NewLimiter(rate.Every(attemptRefill), attemptBurst) }
+
+func (l *attemptLimiter) enter(key string) *attemptBucket {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
 	bucket := l.buckets[key]
 	if bucket == nil {
-		l.makeRoom(now)
-		bucket = rate.NewLimiter(rate.Every(attemptRefill), attemptBurst)
+		l.makeRoom()
+		bucket = &attemptBucket{wrong: newWrongLimiter(), turn: make(chan struct{}, 1)}
 		l.buckets[key] = bucket
 	}
-	r := bucket.ReserveN(now, 1)
-	if wait := r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
-		return wait, false
-	}
-	return 0, true
+	bucket.users++
+	return bucket
 }
 
-// succeeded forgets the attempts: whoever knows the password is not guessing.
-func (l *attemptLimiter) succeeded(key string) {
+func (l *attemptLimiter) leave(a *attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.buckets, key)
+	a.bucket.users--
+	l.dropIdle(a.key, a.bucket)
 }
 
-// makeRoom drops buckets that are full again, and when that is not enough any one.
-func (l *attemptLimiter) makeRoom(now time.Time) {
+// dropIdle forgets a bucket that knows of nothing.
+func (l *attemptLimiter) dropIdle(key string, bucket *attemptBucket) {
+	if bucket.users == 0 && bucket.wrong.TokensAt(l.now()) >= attemptBurst {
+		delete(l.buckets, key)
+	}
+}
+
+// makeRoom drops buckets that have filled up again, and when that is not enough any that are not in use.
+func (l *attemptLimiter) makeRoom() {
 	if len(l.buckets) < maxTracked {
 		return
 	}
 	for key, bucket := range l.buckets {
-		if bucket.TokensAt(now) >= attemptBurst {
-			delete(l.buckets, key)
-		}
+		l.dropIdle(key, bucket)
 	}
-	for key := range l.buckets {
+	for key, bucket := range l.buckets {
 		if len(l.buckets) < maxTracked {
 			return
 		}
-		delete(l.buckets, key)
+		if bucket.users == 0 {
+			delete(l.buckets, key)
+		}
 	}
 }

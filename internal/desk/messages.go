@@ -199,12 +199,18 @@ func (s *server) attachment(ctx context.Context, in *attachmentInput) (*download
 	if err != nil {
 		return nil, s.fail(ctx, "reading an attachment", err)
 	}
-	// The sender chose the type: only a well-formed one goes into a header.
-	contentType := "application/octet-stream"
-	if mediaType, params, err := mime.ParseMediaType(a.ContentType); err == nil {
-		contentType = mime.FormatMediaType(mediaType, params)
+	return &downloadOutput{ContentType: safeContentType(a.ContentType), ContentDisposition: saveAs(a.Name), Body: content}, nil
+}
+
+// safeContentType lets a type that the sender chose into a header only when it is well-formed.
+func safeContentType(claimed string) string {
+	mediaType, params, err := mime.ParseMediaType(claimed)
+	if err == nil && strings.Contains(mediaType, "/") {
+		if formatted := mime.FormatMediaType(mediaType, params); formatted != "" {
+			return formatted
+		}
 	}
-	return &downloadOutput{ContentType: contentType, ContentDisposition: saveAs(a.Name), Body: content}, nil
+	return "application/octet-stream"
 }
 
 // saveAs makes browsers store a download under name instead of showing it (RFC 6266); FormatMediaType encodes what

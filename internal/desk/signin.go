@@ -76,15 +76,10 @@ func (s *server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 }
 
 func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, error) {
-	attempt := strings.Join([]string{in.address, in.Body.Center, in.Body.Username}, "\x00")
-	if err := s.beginAttempt(attempt); err != nil {
-		return nil, err
-	}
 	agent, err := s.verifyAgent(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	s.signIns.succeeded(attempt)
 	if !agent.Active {
 		return nil, problem(CodeAccountDeactivated, "the account was deactivated by an administrator")
 	}
@@ -129,8 +124,8 @@ func (s *server) verifyAgent(ctx context.Context, in *loginInput) (store.Agent, 
 			return store.Agent{}, err
 		}
 	}
-	match, err := security.Verify(ctx, in.Body.Password, credential.Hash)
-	if err != nil && !errors.Is(err, security.ErrPasswordTooLong) {
+	match, err := s.checkPassword(ctx, in.Body.Password, credential.Hash, in.address, in.Body.Center, in.Body.Username)
+	if err != nil {
 		return store.Agent{}, err
 	}
 	if !match {
@@ -141,13 +136,22 @@ func (s *server) verifyAgent(ctx context.Context, in *loginInput) (store.Agent, 
 	return agent, nil
 }
 
-func (s *server) beginAttempt(key string) error {
-	wait, ok := s.signIns.begin(key)
-	if ok {
-		return nil
+// checkPassword verifies a password within the limit of wrong ones for key.
+func (s *server) checkPassword(ctx context.Context, password, hash string, key ...string) (bool, error) {
+	attempt, wait, err := s.signIns.begin(ctx, strings.Join(key, "\x00"))
+	if err != nil {
+		return false, err
 	}
-	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
-	return problem(CodeRateLimited, "too many wrong passwords; wait "+seconds+" s").withHeader("Retry-After", seconds)
+	if wait > 0 {
+		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+		return false, problem(CodeRateLimited, "too many wrong passwords; wait "+seconds+" s").withHeader("Retry-After", seconds)
+	}
+	match, err := security.Verify(ctx, password, hash)
+	if errors.Is(err, security.ErrPasswordTooLong) {
+		err = nil // wrong like any other
+	}
+	attempt.finish(match, err)
+	return match, err
 }
 
 func (s *server) logout(ctx context.Context, _ *noBody) (*noBody, error) {
@@ -182,18 +186,13 @@ func (s *server) setPassword(ctx context.Context, c caller, current, wanted stri
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	attempt := "password\x00" + c.String()
-	if err := s.beginAttempt(attempt); err != nil {
-		return err
-	}
-	match, err := security.Verify(ctx, current, credential.Hash)
-	if err != nil && !errors.Is(err, security.ErrPasswordTooLong) {
+	match, err := s.checkPassword(ctx, current, credential.Hash, "current", c.Namespace, c.Name)
+	if err != nil {
 		return err
 	}
 	if !match {
 		return problem(CodeCurrentPassword, "the current password is wrong")
 	}
-	s.signIns.succeeded(attempt)
 
 	rules, err := s.PasswordRules(ctx, c.Namespace)
 	if err != nil {
