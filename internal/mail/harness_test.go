@@ -10,12 +10,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"go.uber.org/goleak"
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
@@ -38,7 +41,8 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	d := env.Dovecot(t)
 	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	restarted := goleak.IgnoreAnyFunction("github.com/ringmaster-dev/ringmaster/test/env.(*Process).start.func1")
+	t.Cleanup(func() { goleak.VerifyNone(t, ignore, restarted) })
 	return rigOn(t, d)
 }
 
@@ -131,14 +135,7 @@ func (r *rig) put(name string, raws ...string) {
 	r.t.Helper()
 	c := r.client(name)
 	defer func() { _ = c.Close() }()
-	for _, raw := range raws {
-		cmd := c.Append("INBOX", int64(len(raw)), nil)
-		_, err := cmd.Write([]byte(raw))
-		r.Expect(err).NotTo(HaveOccurred())
-		r.Expect(cmd.Close()).To(Succeed())
-		_, err = cmd.Wait()
-		r.Expect(err).NotTo(HaveOccurred())
-	}
+	r.Expect(r.append(c, "INBOX", raws...)).To(Succeed())
 }
 
 // unseen counts the mails without \Seen, and all.
@@ -205,4 +202,38 @@ func letter(subject, text string, headers ...string) string {
 		"Date: Sat, 21 Nov 2026 09:00:00 +0100",
 	}, headers...)
 	return strings.Join(all, "\r\n") + "\r\n\r\n" + text + "\r\n"
+}
+
+func gauge(t testing.TB, m prometheus.Metric) float64 {
+	t.Helper()
+	var value dto.Metric
+	if err := m.Write(&value); err != nil {
+		t.Fatal(err)
+	}
+	if value.Counter != nil {
+		return value.GetCounter().GetValue()
+	}
+	return value.GetGauge().GetValue()
+}
+
+func chownLike(file string, info os.FileInfo) error {
+	owner := info.Sys().(*syscall.Stat_t)
+	return os.Chown(file, int(owner.Uid), int(owner.Gid))
+}
+
+// append adds mails to a mailbox over an open connection.
+func (r *rig) append(c *imapclient.Client, mailbox string, raws ...string) error {
+	for _, raw := range raws {
+		cmd := c.Append(mailbox, int64(len(raw)), nil)
+		if _, err := cmd.Write([]byte(raw)); err != nil {
+			return err
+		}
+		if err := cmd.Close(); err != nil {
+			return err
+		}
+		if _, err := cmd.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

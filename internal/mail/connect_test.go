@@ -1,0 +1,163 @@
+package mail
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+func TestSecurities(t *testing.T) {
+	r := newRig(t)
+	cases := []struct {
+		name   string
+		change func(*IMAP)
+		reason string
+		says   string
+	}{
+		{"tls", func(*IMAP) {}, ReasonReady, ""},
+		{"starttls", func(i *IMAP) { i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.StartTLS, r.dovecot.CAFile) }, ReasonReady, ""},
+		{"none", func(i *IMAP) {
+			i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.None, r.dovecot.CAFile)
+			i.Auth.AllowInsecure = true
+		}, ReasonReady, ""},
+		{"none-refused", func(i *IMAP) { i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.None, r.dovecot.CAFile) }, ReasonEncryptionRequired, "clear text"},
+		{"unknown-ca", func(i *IMAP) { i.RootCAs = "" }, ReasonCertificateInvalid, "SHA-256"},
+		{"accept-any", func(i *IMAP) { i.RootCAs, i.InsecureSkipVerify = "", true }, ReasonReady, ""},
+		{"not-tls", func(i *IMAP) { i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.TLS, r.dovecot.CAFile) }, ReasonConnectionFailed, "TLS"},
+		{"no-server", func(i *IMAP) { i.Port = 1 }, ReasonConnectionFailed, "refused"},
+		{"no-name", func(i *IMAP) { i.Host = "mail.invalid" }, ReasonDNSFailure, "mail.invalid"},
+		{"no-mailbox", func(i *IMAP) { i.Mailbox = "Inboks" }, ReasonMailboxNotFound, `"Drafts"`},
+		{"wrong-password", func(i *IMAP) { i.Auth.Password = "wrong-one" }, ReasonAuthenticationFailed, "refused"},
+		{"no-sign-in", func(i *IMAP) { i.Auth = remote.Auth{Type: remote.AuthNone} }, ReasonAuthenticationFailed, "none is configured"},
+	}
+	var cfgs []Config
+	for _, c := range cases {
+		cfg := r.account(c.name)
+		c.change(&cfg.IMAP)
+		cfgs = append(cfgs, cfg)
+	}
+	r.run(fast(), cfgs...)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			g := NewWithT(t)
+			g.Eventually(func() string { return r.status(c.name).IMAP }, 20*time.Second, 20*time.Millisecond).Should(Equal(c.reason))
+			s := r.status(c.name)
+			g.Expect(s.IMAPMessage).To(ContainSubstring(c.says))
+			g.Expect(s.IMAPMessage).NotTo(Or(ContainSubstring("wrong-one"), ContainSubstring("-secret")))
+			g.Expect(s.SMTP).To(Equal(ReasonNotConfigured))
+			if c.reason == ReasonReady && c.name != "none" {
+				g.Expect(s.CertificateSHA256).To(HaveLen(64))
+			}
+		})
+	}
+}
+
+// A refused password is not tried again and again, until the Secret changes.
+func TestWrongPasswordIsPatient(t *testing.T) {
+	r := newRig(t)
+	wrong := r.cfg
+	wrong.IMAP.Auth.Password, wrong.IMAP.Auth.PasswordVersion = "wrong-one", "0"
+	s, stop := r.run(fast(), wrong)
+	r.awaitIMAP("support", ReasonAuthenticationFailed)
+	refused := r.status("support").UpdatedAt
+	r.Consistently(func() time.Time { return r.status("support").UpdatedAt }, time.Second).Should(Equal(refused), "no second attempt")
+	s.Apply(wrong) // nothing changed: no attempt either
+	r.Consistently(func() time.Time { return r.status("support").UpdatedAt }, 500*time.Millisecond).Should(Equal(refused))
+	stop()
+
+	// Another process keeps the patience of the first.
+	s, _ = r.run(fast(), wrong)
+	r.Consistently(func() time.Time { return r.status("support").UpdatedAt }, time.Second).Should(Equal(refused))
+	s.Apply(r.cfg)
+	r.awaitIMAP("support", ReasonReady)
+}
+
+func TestServerRestart(t *testing.T) {
+	r := newRig(t)
+	r.put("support", letter("before", "x"))
+	r.run(fast(), r.cfg)
+	r.awaitCount(1)
+	r.Expect(r.dovecot.Kill9()).To(Succeed())
+	r.Eventually(func() string { return r.status("support").IMAP }, 10*time.Second).Should(Equal(ReasonConnectionFailed))
+	r.Expect(r.dovecot.Restart(t.Context())).To(Succeed())
+	r.put("support", letter("after", "x"))
+	r.awaitCount(2)
+	r.awaitIMAP("support", ReasonReady)
+}
+
+// Two processes share the accounts; when one dies, the other goes on within the lease.
+func TestTakeover(t *testing.T) {
+	r := newRig(t)
+	one, two := fast(), fast()
+	one.Holder, two.Holder = "one", "two"
+	_, stopOne := r.run(one, r.cfg)
+	r.awaitIMAP("support", ReasonReady)
+	r.run(two, r.cfg)
+	r.put("support", letter("first", "x"))
+	r.awaitCount(1)
+	stopOne()
+	r.put("support", letter("second", "x"))
+	r.awaitCount(2)
+	for _, i := range r.interactions() {
+		r.Expect(i.MessageCount).To(Equal(1))
+	}
+}
+
+// A holder whose lease was taken while it slept writes nothing more and lets go of the connection.
+func TestLeaseLost(t *testing.T) {
+	r := newRig(t)
+	o := fast()
+	o.Holder = "sleeper"
+	o.LeaseTTL = 500 * time.Millisecond
+	s, _ := r.run(o, r.cfg)
+	r.awaitIMAP("support", ReasonReady)
+	// Another took it, as after a pause of the whole process.
+	lease, ok, err := r.store.AcquireLease(t.Context(), "mail/"+key("support").String(), "sleeper", time.Nanosecond)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(ok).To(BeTrue())
+	var taken store.Lease
+	r.Eventually(func() bool {
+		taken, ok, err = r.store.AcquireLease(t.Context(), lease.Name, "other", time.Minute)
+		return err == nil && ok
+	}, 5*time.Second, time.Millisecond).Should(BeTrue())
+	r.Expect(taken.Fence).To(BeNumerically(">", lease.Fence))
+	r.Eventually(func() float64 { return gauge(t, s.metrics.connected.WithLabelValues(namespace, "support")) }, 5*time.Second).Should(BeZero())
+	r.put("support", letter("too late", "x"))
+	r.Consistently(r.count, time.Second).Should(BeZero())
+	r.Expect(r.store.ReleaseLease(t.Context(), taken)).To(Succeed())
+	r.awaitCount(1)
+}
+
+// Only a change of the configuration restarts an account, and Remove stops it.
+func TestApplyAndRemove(t *testing.T) {
+	r := newRig(t)
+	s, _ := r.run(fast(), r.cfg)
+	r.awaitIMAP("support", ReasonReady)
+	s.mu.Lock()
+	before := s.accounts[key("support")].account
+	s.mu.Unlock()
+	s.Apply(r.cfg)
+	s.mu.Lock()
+	r.Expect(s.accounts[key("support")].account).To(BeIdenticalTo(before))
+	s.mu.Unlock()
+	changed := r.cfg
+	changed.IMAP.Delivery, changed.IMAP.PollInterval = Poll, 100*time.Millisecond
+	r.Expect(changed.Hash()).NotTo(Equal(r.cfg.Hash()))
+	s.Apply(changed)
+	r.Eventually(func() string { return r.status("support").ConfigHash }, 10*time.Second).Should(Equal(changed.Hash()))
+	r.put("support", letter("polled", "x"))
+	r.awaitCount(1)
+	s.Remove(key("support"))
+	r.Eventually(func() bool {
+		_, ok, err := r.store.AcquireLease(t.Context(), "mail/"+key("support").String(), "probe", time.Nanosecond)
+		return ok && err == nil
+	}, 10*time.Second).Should(BeTrue(), "the lease is free")
+	r.put("support", letter("nobody looks", "x"))
+	r.Consistently(r.count, 500*time.Millisecond).Should(Equal(1))
+	s.Apply(changed)
+	r.awaitCount(2)
+}
