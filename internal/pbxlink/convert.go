@@ -21,8 +21,11 @@ func snapshotMessage(s voice.Snapshot, known map[string]string, allowShrink bool
 
 func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 	m := &pbxlinkv1.Expect{
-		Endpoints: e.Endpoints, Aors: e.AORs, PjsipRevision: e.PJSIPRevision,
+		Aors: e.AORs, PjsipRevision: e.PJSIPRevision,
 		DialplanRevision: e.DialplanRevision, Mailboxes: e.Mailboxes,
+	}
+	for _, endpoint := range e.Endpoints {
+		m.Endpoints = append(m.Endpoints, &pbxlinkv1.ExpectEndpoint{Name: endpoint.Name, Revision: endpoint.Revision, Auth: endpoint.Auth})
 	}
 	for _, q := range e.Queues {
 		queue := &pbxlinkv1.ExpectQueue{Name: q.Name, Strategy: q.Strategy}
@@ -40,8 +43,11 @@ func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 // ExpectFrom reads the wire form of voice.Expect.
 func ExpectFrom(m *pbxlinkv1.Expect) voice.Expect {
 	e := voice.Expect{
-		Endpoints: m.GetEndpoints(), AORs: m.GetAors(), PJSIPRevision: m.GetPjsipRevision(),
+		AORs: m.GetAors(), PJSIPRevision: m.GetPjsipRevision(),
 		DialplanRevision: m.GetDialplanRevision(), Mailboxes: m.GetMailboxes(),
+	}
+	for _, endpoint := range m.GetEndpoints() {
+		e.Endpoints = append(e.Endpoints, voice.ExpectEndpoint{Name: endpoint.GetName(), Revision: endpoint.GetRevision(), Auth: endpoint.GetAuth()})
 	}
 	for _, q := range m.GetQueues() {
 		queue := voice.ExpectQueue{Name: q.GetName(), Strategy: q.GetStrategy()}

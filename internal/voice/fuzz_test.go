@@ -82,6 +82,8 @@ func compareSetting(t *testing.T, text, path string, got, want setting) {
 	ok := false
 	switch {
 	case got.key != want.key:
+	case path == PJSIPFile && got.key == RevisionOption:
+		ok = true // it names the content
 	case path == PJSIPFile && got.key == "callerid":
 		ok = got.value == `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)+`" <1001>`
 	case path == QueuesFile && got.key == "member":

@@ -106,10 +106,11 @@ func renderPJSIP(c Center, expect *Expect) (File, error) {
 	writeGlobal(&b, c.PBX)
 	writeTransports(&b, c.PBX, expect)
 	for _, e := range c.Agents {
-		if err := writeEndpoint(&b, c.PBX, e); err != nil {
+		want, err := writeEndpoint(&b, c.PBX, e)
+		if err != nil {
 			return File{}, err
 		}
-		expect.Endpoints = append(expect.Endpoints, e.Extension)
+		expect.Endpoints = append(expect.Endpoints, want)
 		if e.Callable {
 			expect.AORs = append(expect.AORs, e.Extension)
 		}
@@ -146,21 +147,21 @@ func writeTransports(b *bytes.Buffer, p PBX, expect *Expect) {
 
 func transportName(t Transport) string { return "transport-" + strings.ToLower(string(t)) }
 
-func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) error {
+func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	callerID, err := e.callerID()
 	if err != nil {
-		return err
+		return ExpectEndpoint{}, err
 	}
-	set := func(key, value string) { fmt.Fprintf(b, "%s=%s\n", key, value) }
-	fmt.Fprintf(b, "\n[%s]\ntype=auth\n", e.Extension)
-	set("auth_type", "digest")
-	set("realm", p.Realm)
-	set("username", e.Username)
-	set("password_digest", "MD5:"+e.HA1)
+	want := ExpectEndpoint{Name: e.Extension, Auth: AuthRevision(e.Username, p.Realm, "MD5:"+e.HA1)}
+	fmt.Fprintf(b, "\n[%s]\ntype=auth\nauth_type=digest\nrealm=%s\nusername=%s\npassword_digest=MD5:%s\n",
+		e.Extension, p.Realm, e.Username, e.HA1)
 	if e.Callable {
 		writeAOR(b, p, e)
 	}
-	fmt.Fprintf(b, "\n[%s]\ntype=endpoint\n", e.Extension)
+	fmt.Fprintf(b, "\n[%s]\n", e.Extension)
+	start := b.Len()
+	set := func(key, value string) { fmt.Fprintf(b, "%s=%s\n", key, value) }
+	set("type", "endpoint")
 	set("context", e.context())
 	set("auth", e.Extension)
 	if e.Callable {
@@ -187,7 +188,9 @@ func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) error {
 	if len(e.PickupGroups) > 0 {
 		set("pickup_group", groups(e.PickupGroups))
 	}
-	return nil
+	want.Revision = digest(b.Bytes()[start:])[:16]
+	set(RevisionOption, want.Revision)
+	return want, nil
 }
 
 // writeAOR keeps one contact per phone; a new registration replaces the old.

@@ -45,8 +45,8 @@ type File struct {
 
 // Expect is what Asterisk shows when exactly these files are loaded.
 type Expect struct {
-	// Endpoints are the names of all endpoints and of their auths, sorted.
-	Endpoints []string
+	// Endpoints are sorted by name; each has an auth of the same name.
+	Endpoints []ExpectEndpoint
 	// AORs are the names of all AORs, sorted, among them PJSIPRevision.
 	AORs []string
 	// PJSIPRevision is an AOR nobody can register to; it names the content of
@@ -60,6 +60,26 @@ type Expect struct {
 	Mailboxes []string
 	// Transports are sorted by name.
 	Transports []ExpectTransport
+}
+
+// ExpectEndpoint is one endpoint with its auth. Asterisk keeps the old object
+// when it refuses a changed one, so that names alone prove nothing.
+type ExpectEndpoint struct {
+	Name string
+	// Revision is the value of the endpoint's option RevisionOption.
+	Revision string
+	// Auth is AuthRevision of its auth.
+	Auth string
+}
+
+// RevisionOption is the endpoint option that carries the revision of the
+// endpoint: of all that can be read back, the one without an effect on calls.
+const RevisionOption = "tenantid"
+
+// AuthRevision is a hash over what an auth holds, as Asterisk shows it:
+// passwordDigest is, for example, "MD5:" and the HA1.
+func AuthRevision(username, realm, passwordDigest string) string {
+	return digest([]byte(username + "\x00" + realm + "\x00" + passwordDigest))[:16]
 }
 
 // ExpectQueue is one queue as QueueStatus shows it.

@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
@@ -77,7 +77,7 @@ func (e *engine) adopt(ctx context.Context, a *asterisk) error {
 
 // load makes m current, reloads the modules of the changed files and reads
 // back. A *mismatch means that Asterisk made something else of it.
-func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map[string]bool, gone voice.Expect) error {
+func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map[string]bool, verified voice.Expect) error {
 	if err := e.state.point(currentLink, m.Version); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map
 	}
 	deadline := time.Now().Add(settle)
 	for {
-		err := a.check(ctx, changed, m.Expect, gone)
+		err := a.check(ctx, changed, m.Expect, verified)
 		var wrong *mismatch
 		if !errors.As(err, &wrong) || time.Now().After(deadline) {
 			return err
@@ -154,15 +154,18 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 	for path, sum := range m.Hashes {
 		changed[path] = old.Hashes[path] != sum || e.appliedVersion() != old.Version
 	}
-	gone := without(old.Expect, m.Expect)
-	if err := e.load(ctx, a, m, changed, gone); err != nil {
+	verified := old.Expect
+	if e.appliedVersion() != old.Version {
+		verified = voice.Expect{}
+	}
+	if err := e.load(ctx, a, m, changed, verified); err != nil {
 		return e.rollBack(ctx, a, s, old, changed, err)
 	}
 	if err := e.accept(m); err != nil {
 		e.nack(s, err)
 		return nil
 	}
-	if err := e.follow(ctx, a, changed, gone); err != nil {
+	if err := e.follow(ctx, a, changed, missingFrom(old.Expect.AORs, m.Expect.AORs)); err != nil {
 		return err
 	}
 	return e.ack(ctx, a, m, received)
@@ -189,41 +192,11 @@ func (e *engine) acceptable(s *pbxlinkv1.Snapshot, old *manifest) error {
 		}
 	}
 	before := len(old.Expect.Endpoints)
-	removed := len(missingFrom(old.Expect.Endpoints, s.GetExpect().GetEndpoints()))
+	removed := len(missingFrom(endpointNames(old.Expect), endpointNames(pbxlink.ExpectFrom(s.GetExpect()))))
 	if removed >= e.cfg.MinShrink && float64(removed) > e.cfg.MaxShrink*float64(before) && !s.GetAllowShrink() {
 		return fmt.Errorf("it would remove %d of %d endpoints, which the manager has not said is meant", removed, before)
 	}
 	return nil
-}
-
-// missingFrom are the names in a that are not in b.
-func missingFrom(a, b []string) []string {
-	in := make(map[string]bool, len(b))
-	for _, name := range b {
-		in[name] = true
-	}
-	var missing []string
-	for _, name := range a {
-		if !in[name] {
-			missing = append(missing, name)
-		}
-	}
-	return missing
-}
-
-// without is what old expects and now does not.
-func without(old, now voice.Expect) voice.Expect {
-	gone := voice.Expect{
-		Endpoints: missingFrom(old.Endpoints, now.Endpoints),
-		AORs:      missingFrom(old.AORs, now.AORs),
-		Mailboxes: missingFrom(old.Mailboxes, now.Mailboxes),
-	}
-	for _, q := range old.Queues {
-		if !slices.ContainsFunc(now.Queues, func(n voice.ExpectQueue) bool { return n.Name == q.Name }) {
-			gone.Queues = append(gone.Queues, voice.ExpectQueue{Name: q.Name})
-		}
-	}
-	return gone
 }
 
 // rollBack puts the last good files back, first on disk, so that an Asterisk
@@ -265,8 +238,8 @@ func (e *engine) rollBack(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapsho
 }
 
 // follow does what a reload does not do by itself.
-func (e *engine) follow(ctx context.Context, a *asterisk, changed map[string]bool, gone voice.Expect) error {
-	if len(gone.AORs) > 1 {
+func (e *engine) follow(ctx context.Context, a *asterisk, changed map[string]bool, goneAORs []string) error {
+	if len(goneAORs) > 1 {
 		// One is the old revision; more are agents who left.
 		if err := e.forgetOrphans(ctx, a); err != nil {
 			return err

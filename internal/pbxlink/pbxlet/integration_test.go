@@ -77,14 +77,11 @@ func talk(r *rig, from *phone.Phone, target string, to *phone.Phone) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if to.Rings() != rings+1 {
-		r.t.Errorf("%s rang %d times", target, to.Rings()-rings)
-	}
 	r.eventually("both sides hear", func() error {
 		_, here := call.Audio()
 		answered := to.LastCall()
-		if answered == nil {
-			return fmt.Errorf("%s has no call", target)
+		if answered == nil || to.Calls() != 1 || to.Rings() != rings+1 {
+			return fmt.Errorf("%s has %d calls and rang %d times", target, to.Calls(), to.Rings()-rings)
 		}
 		if _, there := answered.Audio(); here < 5 || there < 5 {
 			return fmt.Errorf("%d and %d packets", here, there)

@@ -525,7 +525,7 @@ func (x *File) GetContent() []byte {
 // Expect is what reading back from Asterisk must find.
 type Expect struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
-	Endpoints        []string               `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	Endpoints        []*ExpectEndpoint      `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	Aors             []string               `protobuf:"bytes,2,rep,name=aors,proto3" json:"aors,omitempty"`
 	PjsipRevision    string                 `protobuf:"bytes,3,opt,name=pjsip_revision,json=pjsipRevision,proto3" json:"pjsip_revision,omitempty"`
 	DialplanRevision string                 `protobuf:"bytes,4,opt,name=dialplan_revision,json=dialplanRevision,proto3" json:"dialplan_revision,omitempty"`
@@ -566,7 +566,7 @@ func (*Expect) Descriptor() ([]byte, []int) {
 	return file_pbxlink_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *Expect) GetEndpoints() []string {
+func (x *Expect) GetEndpoints() []*ExpectEndpoint {
 	if x != nil {
 		return x.Endpoints
 	}
@@ -615,6 +615,67 @@ func (x *Expect) GetTransports() []*ExpectTransport {
 	return nil
 }
 
+type ExpectEndpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Hash over the endpoint's options, and over its auth.
+	Revision      string `protobuf:"bytes,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	Auth          string `protobuf:"bytes,3,opt,name=auth,proto3" json:"auth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpectEndpoint) Reset() {
+	*x = ExpectEndpoint{}
+	mi := &file_pbxlink_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpectEndpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpectEndpoint) ProtoMessage() {}
+
+func (x *ExpectEndpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpectEndpoint.ProtoReflect.Descriptor instead.
+func (*ExpectEndpoint) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExpectEndpoint) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExpectEndpoint) GetRevision() string {
+	if x != nil {
+		return x.Revision
+	}
+	return ""
+}
+
+func (x *ExpectEndpoint) GetAuth() string {
+	if x != nil {
+		return x.Auth
+	}
+	return ""
+}
+
 type ExpectQueue struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -626,7 +687,7 @@ type ExpectQueue struct {
 
 func (x *ExpectQueue) Reset() {
 	*x = ExpectQueue{}
-	mi := &file_pbxlink_proto_msgTypes[7]
+	mi := &file_pbxlink_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +699,7 @@ func (x *ExpectQueue) String() string {
 func (*ExpectQueue) ProtoMessage() {}
 
 func (x *ExpectQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[7]
+	mi := &file_pbxlink_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +712,7 @@ func (x *ExpectQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectQueue.ProtoReflect.Descriptor instead.
 func (*ExpectQueue) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{7}
+	return file_pbxlink_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExpectQueue) GetName() string {
@@ -685,7 +746,7 @@ type ExpectMember struct {
 
 func (x *ExpectMember) Reset() {
 	*x = ExpectMember{}
-	mi := &file_pbxlink_proto_msgTypes[8]
+	mi := &file_pbxlink_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -697,7 +758,7 @@ func (x *ExpectMember) String() string {
 func (*ExpectMember) ProtoMessage() {}
 
 func (x *ExpectMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[8]
+	mi := &file_pbxlink_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -710,7 +771,7 @@ func (x *ExpectMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectMember.ProtoReflect.Descriptor instead.
 func (*ExpectMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{8}
+	return file_pbxlink_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExpectMember) GetInterface() string {
@@ -738,7 +799,7 @@ type ExpectTransport struct {
 
 func (x *ExpectTransport) Reset() {
 	*x = ExpectTransport{}
-	mi := &file_pbxlink_proto_msgTypes[9]
+	mi := &file_pbxlink_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +811,7 @@ func (x *ExpectTransport) String() string {
 func (*ExpectTransport) ProtoMessage() {}
 
 func (x *ExpectTransport) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[9]
+	mi := &file_pbxlink_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +824,7 @@ func (x *ExpectTransport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectTransport.ProtoReflect.Descriptor instead.
 func (*ExpectTransport) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{9}
+	return file_pbxlink_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExpectTransport) GetName() string {
@@ -806,7 +867,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_pbxlink_proto_msgTypes[10]
+	mi := &file_pbxlink_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -818,7 +879,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[10]
+	mi := &file_pbxlink_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -831,7 +892,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{10}
+	return file_pbxlink_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Ack) GetVersion() string {
@@ -894,7 +955,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_pbxlink_proto_msgTypes[11]
+	mi := &file_pbxlink_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -906,7 +967,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[11]
+	mi := &file_pbxlink_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -919,7 +980,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{11}
+	return file_pbxlink_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Nack) GetVersion() string {
@@ -952,7 +1013,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_pbxlink_proto_msgTypes[12]
+	mi := &file_pbxlink_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1025,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[12]
+	mi := &file_pbxlink_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1038,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{12}
+	return file_pbxlink_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Command) GetId() string {
@@ -1039,7 +1100,7 @@ type CommandResult struct {
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_pbxlink_proto_msgTypes[13]
+	mi := &file_pbxlink_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1051,7 +1112,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[13]
+	mi := &file_pbxlink_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1064,7 +1125,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{13}
+	return file_pbxlink_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CommandResult) GetId() string {
@@ -1096,7 +1157,7 @@ type SetMembers struct {
 
 func (x *SetMembers) Reset() {
 	*x = SetMembers{}
-	mi := &file_pbxlink_proto_msgTypes[14]
+	mi := &file_pbxlink_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1108,7 +1169,7 @@ func (x *SetMembers) String() string {
 func (*SetMembers) ProtoMessage() {}
 
 func (x *SetMembers) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[14]
+	mi := &file_pbxlink_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1121,7 +1182,7 @@ func (x *SetMembers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMembers.ProtoReflect.Descriptor instead.
 func (*SetMembers) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{14}
+	return file_pbxlink_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *SetMembers) GetComplete() bool {
@@ -1156,7 +1217,7 @@ type MemberState struct {
 
 func (x *MemberState) Reset() {
 	*x = MemberState{}
-	mi := &file_pbxlink_proto_msgTypes[15]
+	mi := &file_pbxlink_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1229,7 @@ func (x *MemberState) String() string {
 func (*MemberState) ProtoMessage() {}
 
 func (x *MemberState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[15]
+	mi := &file_pbxlink_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1242,7 @@ func (x *MemberState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberState.ProtoReflect.Descriptor instead.
 func (*MemberState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{15}
+	return file_pbxlink_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MemberState) GetExtension() string {
@@ -1215,7 +1276,7 @@ type DropContacts struct {
 
 func (x *DropContacts) Reset() {
 	*x = DropContacts{}
-	mi := &file_pbxlink_proto_msgTypes[16]
+	mi := &file_pbxlink_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1288,7 @@ func (x *DropContacts) String() string {
 func (*DropContacts) ProtoMessage() {}
 
 func (x *DropContacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[16]
+	mi := &file_pbxlink_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1301,7 @@ func (x *DropContacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropContacts.ProtoReflect.Descriptor instead.
 func (*DropContacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{16}
+	return file_pbxlink_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DropContacts) GetExtension() string {
@@ -1269,7 +1330,7 @@ type Events struct {
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_pbxlink_proto_msgTypes[17]
+	mi := &file_pbxlink_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1342,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[17]
+	mi := &file_pbxlink_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1355,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{17}
+	return file_pbxlink_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Events) GetAsterisk() *Asterisk {
@@ -1356,7 +1417,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_pbxlink_proto_msgTypes[18]
+	mi := &file_pbxlink_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1429,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[18]
+	mi := &file_pbxlink_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1442,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{18}
+	return file_pbxlink_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Contacts) GetExtension() string {
@@ -1410,7 +1471,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_pbxlink_proto_msgTypes[19]
+	mi := &file_pbxlink_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1483,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[19]
+	mi := &file_pbxlink_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1496,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{19}
+	return file_pbxlink_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Contact) GetUri() string {
@@ -1477,7 +1538,7 @@ type QueueMember struct {
 
 func (x *QueueMember) Reset() {
 	*x = QueueMember{}
-	mi := &file_pbxlink_proto_msgTypes[20]
+	mi := &file_pbxlink_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1489,7 +1550,7 @@ func (x *QueueMember) String() string {
 func (*QueueMember) ProtoMessage() {}
 
 func (x *QueueMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[20]
+	mi := &file_pbxlink_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1502,7 +1563,7 @@ func (x *QueueMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueMember.ProtoReflect.Descriptor instead.
 func (*QueueMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{20}
+	return file_pbxlink_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *QueueMember) GetQueue() string {
@@ -1564,7 +1625,7 @@ type QueueWaiting struct {
 
 func (x *QueueWaiting) Reset() {
 	*x = QueueWaiting{}
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1637,7 @@ func (x *QueueWaiting) String() string {
 func (*QueueWaiting) ProtoMessage() {}
 
 func (x *QueueWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1650,7 @@ func (x *QueueWaiting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueWaiting.ProtoReflect.Descriptor instead.
 func (*QueueWaiting) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{21}
+	return file_pbxlink_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *QueueWaiting) GetQueue() string {
@@ -1616,7 +1677,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_pbxlink_proto_msgTypes[22]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1628,7 +1689,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[22]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1641,7 +1702,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{22}
+	return file_pbxlink_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DeviceState) GetExtension() string {
@@ -1700,9 +1761,9 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x1d\n" +
 	"\acontent\x18\x03 \x01(\fH\x00R\acontent\x88\x01\x01B\n" +
 	"\n" +
-	"\b_content\"\xb0\x02\n" +
-	"\x06Expect\x12\x1c\n" +
-	"\tendpoints\x18\x01 \x03(\tR\tendpoints\x12\x12\n" +
+	"\b_content\"\xd7\x02\n" +
+	"\x06Expect\x12C\n" +
+	"\tendpoints\x18\x01 \x03(\v2%.ringmaster.pbxlink.v1.ExpectEndpointR\tendpoints\x12\x12\n" +
 	"\x04aors\x18\x02 \x03(\tR\x04aors\x12%\n" +
 	"\x0epjsip_revision\x18\x03 \x01(\tR\rpjsipRevision\x12+\n" +
 	"\x11dialplan_revision\x18\x04 \x01(\tR\x10dialplanRevision\x12:\n" +
@@ -1710,7 +1771,11 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\tmailboxes\x18\x06 \x03(\tR\tmailboxes\x12F\n" +
 	"\n" +
 	"transports\x18\a \x03(\v2&.ringmaster.pbxlink.v1.ExpectTransportR\n" +
-	"transports\"|\n" +
+	"transports\"T\n" +
+	"\x0eExpectEndpoint\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\tR\brevision\x12\x12\n" +
+	"\x04auth\x18\x03 \x01(\tR\x04auth\"|\n" +
 	"\vExpectQueue\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bstrategy\x18\x02 \x01(\tR\bstrategy\x12=\n" +
@@ -1798,7 +1863,7 @@ func file_pbxlink_proto_rawDescGZIP() []byte {
 	return file_pbxlink_proto_rawDescData
 }
 
-var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_pbxlink_proto_goTypes = []any{
 	(*SyncRequest)(nil),           // 0: ringmaster.pbxlink.v1.SyncRequest
 	(*SyncResponse)(nil),          // 1: ringmaster.pbxlink.v1.SyncResponse
@@ -1807,59 +1872,61 @@ var file_pbxlink_proto_goTypes = []any{
 	(*Snapshot)(nil),              // 4: ringmaster.pbxlink.v1.Snapshot
 	(*File)(nil),                  // 5: ringmaster.pbxlink.v1.File
 	(*Expect)(nil),                // 6: ringmaster.pbxlink.v1.Expect
-	(*ExpectQueue)(nil),           // 7: ringmaster.pbxlink.v1.ExpectQueue
-	(*ExpectMember)(nil),          // 8: ringmaster.pbxlink.v1.ExpectMember
-	(*ExpectTransport)(nil),       // 9: ringmaster.pbxlink.v1.ExpectTransport
-	(*Ack)(nil),                   // 10: ringmaster.pbxlink.v1.Ack
-	(*Nack)(nil),                  // 11: ringmaster.pbxlink.v1.Nack
-	(*Command)(nil),               // 12: ringmaster.pbxlink.v1.Command
-	(*CommandResult)(nil),         // 13: ringmaster.pbxlink.v1.CommandResult
-	(*SetMembers)(nil),            // 14: ringmaster.pbxlink.v1.SetMembers
-	(*MemberState)(nil),           // 15: ringmaster.pbxlink.v1.MemberState
-	(*DropContacts)(nil),          // 16: ringmaster.pbxlink.v1.DropContacts
-	(*Events)(nil),                // 17: ringmaster.pbxlink.v1.Events
-	(*Contacts)(nil),              // 18: ringmaster.pbxlink.v1.Contacts
-	(*Contact)(nil),               // 19: ringmaster.pbxlink.v1.Contact
-	(*QueueMember)(nil),           // 20: ringmaster.pbxlink.v1.QueueMember
-	(*QueueWaiting)(nil),          // 21: ringmaster.pbxlink.v1.QueueWaiting
-	(*DeviceState)(nil),           // 22: ringmaster.pbxlink.v1.DeviceState
-	nil,                           // 23: ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(*ExpectEndpoint)(nil),        // 7: ringmaster.pbxlink.v1.ExpectEndpoint
+	(*ExpectQueue)(nil),           // 8: ringmaster.pbxlink.v1.ExpectQueue
+	(*ExpectMember)(nil),          // 9: ringmaster.pbxlink.v1.ExpectMember
+	(*ExpectTransport)(nil),       // 10: ringmaster.pbxlink.v1.ExpectTransport
+	(*Ack)(nil),                   // 11: ringmaster.pbxlink.v1.Ack
+	(*Nack)(nil),                  // 12: ringmaster.pbxlink.v1.Nack
+	(*Command)(nil),               // 13: ringmaster.pbxlink.v1.Command
+	(*CommandResult)(nil),         // 14: ringmaster.pbxlink.v1.CommandResult
+	(*SetMembers)(nil),            // 15: ringmaster.pbxlink.v1.SetMembers
+	(*MemberState)(nil),           // 16: ringmaster.pbxlink.v1.MemberState
+	(*DropContacts)(nil),          // 17: ringmaster.pbxlink.v1.DropContacts
+	(*Events)(nil),                // 18: ringmaster.pbxlink.v1.Events
+	(*Contacts)(nil),              // 19: ringmaster.pbxlink.v1.Contacts
+	(*Contact)(nil),               // 20: ringmaster.pbxlink.v1.Contact
+	(*QueueMember)(nil),           // 21: ringmaster.pbxlink.v1.QueueMember
+	(*QueueWaiting)(nil),          // 22: ringmaster.pbxlink.v1.QueueWaiting
+	(*DeviceState)(nil),           // 23: ringmaster.pbxlink.v1.DeviceState
+	nil,                           // 24: ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
 }
 var file_pbxlink_proto_depIdxs = []int32{
 	2,  // 0: ringmaster.pbxlink.v1.SyncRequest.hello:type_name -> ringmaster.pbxlink.v1.Hello
-	10, // 1: ringmaster.pbxlink.v1.SyncRequest.ack:type_name -> ringmaster.pbxlink.v1.Ack
-	11, // 2: ringmaster.pbxlink.v1.SyncRequest.nack:type_name -> ringmaster.pbxlink.v1.Nack
-	17, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
-	13, // 4: ringmaster.pbxlink.v1.SyncRequest.command_result:type_name -> ringmaster.pbxlink.v1.CommandResult
+	11, // 1: ringmaster.pbxlink.v1.SyncRequest.ack:type_name -> ringmaster.pbxlink.v1.Ack
+	12, // 2: ringmaster.pbxlink.v1.SyncRequest.nack:type_name -> ringmaster.pbxlink.v1.Nack
+	18, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
+	14, // 4: ringmaster.pbxlink.v1.SyncRequest.command_result:type_name -> ringmaster.pbxlink.v1.CommandResult
 	4,  // 5: ringmaster.pbxlink.v1.SyncResponse.snapshot:type_name -> ringmaster.pbxlink.v1.Snapshot
-	12, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
+	13, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
 	3,  // 7: ringmaster.pbxlink.v1.Hello.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	23, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	24, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
+	24, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	25, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
 	5,  // 10: ringmaster.pbxlink.v1.Snapshot.files:type_name -> ringmaster.pbxlink.v1.File
 	6,  // 11: ringmaster.pbxlink.v1.Snapshot.expect:type_name -> ringmaster.pbxlink.v1.Expect
-	7,  // 12: ringmaster.pbxlink.v1.Expect.queues:type_name -> ringmaster.pbxlink.v1.ExpectQueue
-	9,  // 13: ringmaster.pbxlink.v1.Expect.transports:type_name -> ringmaster.pbxlink.v1.ExpectTransport
-	8,  // 14: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
-	25, // 15: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
-	14, // 16: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
-	16, // 17: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
-	15, // 18: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
-	3,  // 19: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	18, // 20: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
-	20, // 21: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
-	21, // 22: ringmaster.pbxlink.v1.Events.waiting:type_name -> ringmaster.pbxlink.v1.QueueWaiting
-	22, // 23: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
-	19, // 24: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
-	0,  // 25: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
-	1,  // 26: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
-	26, // [26:27] is the sub-list for method output_type
-	25, // [25:26] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	7,  // 12: ringmaster.pbxlink.v1.Expect.endpoints:type_name -> ringmaster.pbxlink.v1.ExpectEndpoint
+	8,  // 13: ringmaster.pbxlink.v1.Expect.queues:type_name -> ringmaster.pbxlink.v1.ExpectQueue
+	10, // 14: ringmaster.pbxlink.v1.Expect.transports:type_name -> ringmaster.pbxlink.v1.ExpectTransport
+	9,  // 15: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
+	26, // 16: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
+	15, // 17: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
+	17, // 18: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
+	16, // 19: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
+	3,  // 20: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
+	19, // 21: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
+	21, // 22: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
+	22, // 23: ringmaster.pbxlink.v1.Events.waiting:type_name -> ringmaster.pbxlink.v1.QueueWaiting
+	23, // 24: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
+	20, // 25: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
+	0,  // 26: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
+	1,  // 27: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
+	27, // [27:28] is the sub-list for method output_type
+	26, // [26:27] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_pbxlink_proto_init() }
@@ -1879,7 +1946,7 @@ func file_pbxlink_proto_init() {
 		(*SyncResponse_Command)(nil),
 	}
 	file_pbxlink_proto_msgTypes[5].OneofWrappers = []any{}
-	file_pbxlink_proto_msgTypes[12].OneofWrappers = []any{
+	file_pbxlink_proto_msgTypes[13].OneofWrappers = []any{
 		(*Command_SetMembers)(nil),
 		(*Command_DropContacts)(nil),
 	}
@@ -1889,7 +1956,7 @@ func file_pbxlink_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbxlink_proto_rawDesc), len(file_pbxlink_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
