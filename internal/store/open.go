@@ -74,6 +74,14 @@ func OpenSQLite(ctx context.Context, path string, opts ...Option) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The database holds customers' mails; SQLite gives its other files the mode of this one.
+	data, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: database file: %w", err), file.Close())
+	}
+	if err := data.Close(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: database file: %w", err), file.Close())
+	}
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		"?_txlock=immediate&_busy_timeout=10000&_foreign_keys=1&_journal_mode=WAL&_synchronous=FULL&_pragma=cache_size(-16000)"
 	db := &DB{d: sqliteDialect, clock: time.Now, file: file}

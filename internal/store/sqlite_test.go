@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,6 +31,11 @@ func TestSQLiteRefusesASecondProcess(t *testing.T) {
 	first, err := store.OpenSQLite(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, file := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", file, info, err)
+		}
 	}
 	_, err = store.OpenSQLite(t.Context(), path)
 	if err == nil || !strings.Contains(err.Error(), "refuses to start beside another one") {

@@ -88,7 +88,7 @@ func testRouters(t *testing.T, s store.Store, callers int) {
 // testShift: agents accept, reject, close, pause and come back while mails arrive; at every moment nobody has more than
 // the capacity, and at the end nothing is forgotten.
 func testShift(t *testing.T, s store.Store) {
-	const capacity, mails = 2, 120
+	const capacity, mails = 2, 80
 	names := []string{"alice", "bob", "carol", "dave"}
 	c := newCenter(t, s, capacity, names...)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
