@@ -128,6 +128,17 @@ func (e *Env) prepare(cmd Command) *exec.Cmd {
 	return c
 }
 
+// RunTool runs a program of the services root to its end and returns what it
+// printed: psql, mbsync, fetchmail, sipp, doveadm. Files under Dir have the same
+// path inside.
+func (e *Env) RunTool(ctx context.Context, path string, args ...string) (string, error) {
+	root, err := e.servicesRoot()
+	if err != nil {
+		return "", err
+	}
+	return e.runOnce(ctx, Command{Name: filepath.Base(path), Path: path, Args: args, Root: root})
+}
+
 // runOnce runs a command to its end and returns what it printed.
 func (e *Env) runOnce(ctx context.Context, cmd Command) (string, error) {
 	c := e.prepare(cmd)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 var (
@@ -96,10 +97,18 @@ func (e *Env) postfixConfig(root *Root, name string, d *DovecotServer, ca *CA, p
 		"SMTP": ports[0], "Submission": ports[1], "SMTPS": ports[2],
 	}
 	conf := filepath.Join(dir, "conf")
-	if err := writeTemplate(filepath.Join(conf, "main.cf"), postfixMain, data); err != nil {
-		return "", err
+	for name, text := range map[string]string{"main.cf": postfixMain, "master.cf": postfixMaster} {
+		file := filepath.Join(conf, name)
+		if err := writeTemplate(file, text, data); err != nil {
+			return "", err
+		}
+		// Postfix waits two seconds for a file just written to settle.
+		old := time.Now().Add(-time.Minute)
+		if err := os.Chtimes(file, old, old); err != nil {
+			return "", err
+		}
 	}
-	return conf, writeTemplate(filepath.Join(conf, "master.cf"), postfixMaster, data)
+	return conf, nil
 }
 
 // postfixDirs makes the queue as postfix-script would, which is skipped: its

@@ -21,8 +21,13 @@ type Stack struct {
 	Asterisk *AsteriskServer
 	Dovecot  *DovecotServer
 	SMTP     *SMTPServer
-	// Postgres is nil unless StackOptions ask for it.
+	// Postgres is nil unless StackOptions ask for it; then the manager keeps its store there.
 	Postgres *PostgresServer
+	// Manager and PBXlet are Ringmaster's own two processes.
+	Manager *ManagerServer
+	PBXlet  *Process
+	// Samples is a kustomization of config/samples that fits this environment.
+	Samples string
 
 	// Vars are what Dir/env exports: KUBECONFIG and the addresses.
 	Vars map[string]string
@@ -58,7 +63,12 @@ func Up(ctx context.Context, dir string, opts StackOptions, envOpts ...Option) (
 	if err := s.startParts(ctx, opts); err != nil {
 		return nil, err
 	}
-	s.setVars()
+	if err := s.startRingmaster(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.setVars(ctx); err != nil {
+		return nil, err
+	}
 	return s, s.writeFiles()
 }
 
@@ -129,8 +139,51 @@ func (s *Stack) startParts(ctx context.Context, opts StackOptions) error {
 	return g.Wait()
 }
 
-func (s *Stack) setVars() {
+// CenterNamespace is the contact center of a Stack: it has a ContactCenter and a PBX, and kubectl's context is set to it.
+const CenterNamespace = "contact-center"
+
+// samplePBX is the PBX of config/samples.
+const samplePBX = "main"
+
+// startRingmaster installs config/default, starts the manager and brings up an empty center with the pbxlet beside Asterisk.
+func (s *Stack) startRingmaster(ctx context.Context) (err error) {
+	if err := s.Env.Install(ctx, s.Control); err != nil {
+		return err
+	}
+	opts := ManagerOptions{}
+	if s.Postgres != nil {
+		if opts.Store, err = s.Postgres.CreateDatabase(ctx); err != nil {
+			return err
+		}
+	}
+	if s.Manager, err = s.Env.StartManager(ctx, s.Control, opts); err != nil {
+		return err
+	}
+	if s.Samples, err = s.Env.WriteSamples(s.Asterisk, s.Dovecot, s.SMTP); err != nil {
+		return err
+	}
+	if _, err := s.Env.Kubectl(ctx, s.Control, nil, "apply", "--server-side", "-k", filepath.Join(s.Samples, "center")); err != nil {
+		return err
+	}
+	if _, err := s.Env.Kubectl(ctx, s.Control, nil, "config", "set-context", "--current", "--namespace", CenterNamespace); err != nil {
+		return err
+	}
+	if s.PBXlet, err = s.Env.StartPBXlet(ctx, s.Control, s.Asterisk, CenterNamespace, samplePBX); err != nil {
+		return err
+	}
+	s.Env.say("waiting for Asterisk to have the center's configuration")
+	_, err = s.Env.Kubectl(ctx, s.Control, nil, "wait", "--for=condition=Ready", "--timeout=60s", "pbx/"+samplePBX)
+	return err
+}
+
+func (s *Stack) setVars(ctx context.Context) error {
+	ca, err := s.writeCA(ctx)
+	if err != nil {
+		return err
+	}
 	s.Vars = map[string]string{
+		"RINGMASTER_DESK":       s.Manager.DeskURL,
+		"RINGMASTER_METRICS":    s.Manager.MetricsURL,
 		"KUBECONFIG":            s.Control.Kubeconfig,
 		"RINGMASTER_SIP":        s.Asterisk.SIPAddr,
 		"RINGMASTER_WSS":        s.Asterisk.WSSURL,
@@ -138,8 +191,23 @@ func (s *Stack) setVars() {
 		"RINGMASTER_IMAPS":      s.Dovecot.IMAPSAddr,
 		"RINGMASTER_SMTP":       s.SMTP.Addr,
 		"RINGMASTER_SUBMISSION": s.SMTP.SubmissionAddr,
-		"RINGMASTER_CA":         s.Dovecot.CAFile,
+		"RINGMASTER_CA":         ca,
 	}
+	return nil
+}
+
+// writeCA makes one file of the authorities behind every TLS server: the mail servers', Asterisk's and the manager's.
+func (s *Stack) writeCA(ctx context.Context) (string, error) {
+	servers, err := os.ReadFile(s.Dovecot.CAFile)
+	if err != nil {
+		return "", err
+	}
+	manager, err := s.Manager.CA(ctx)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(s.Env.Dir, "ca.pem")
+	return file, os.WriteFile(file, append(servers, manager...), 0o644)
 }
 
 // writeFiles writes Dir/env, Dir/bin and Dir/state.json, the last one last: it
