@@ -152,19 +152,19 @@ type ContactCenterStatus struct {
 	CommonStatus `json:",inline"`
 	// agents in the namespace.
 	// +optional
-	Agents int32 `json:"agents,omitempty"`
+	Agents int32 `json:"agents"`
 	// readyAgents is how many of them are Ready.
 	// +optional
-	ReadyAgents int32 `json:"readyAgents,omitempty"`
+	ReadyAgents int32 `json:"readyAgents"`
 	// queues in the namespace.
 	// +optional
-	Queues int32 `json:"queues,omitempty"`
+	Queues int32 `json:"queues"`
 	// pbxes in the namespace.
 	// +optional
-	PBXes int32 `json:"pbxes,omitempty"`
+	PBXes int32 `json:"pbxes"`
 	// emailAccounts in the namespace.
 	// +optional
-	EmailAccounts int32 `json:"emailAccounts,omitempty"`
+	EmailAccounts int32 `json:"emailAccounts"`
 }
 
 // ContactCenter turns its namespace into a contact center. A namespace holds exactly one.

@@ -244,10 +244,10 @@ type EmailAccountStatus struct {
 	LastPollTime *metav1.Time `json:"lastPollTime,omitempty"`
 	// ingested mails since the account exists.
 	// +optional
-	Ingested int64 `json:"ingested,omitempty"`
+	Ingested int64 `json:"ingested"`
 	// quarantined mails that were kept but could not be read.
 	// +optional
-	Quarantined int64 `json:"quarantined,omitempty"`
+	Quarantined int64 `json:"quarantined"`
 }
 
 // EmailAccount is a mailbox that agents answer together.

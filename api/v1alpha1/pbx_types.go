@@ -93,10 +93,10 @@ type PBXStatus struct {
 	AppliedAt *metav1.Time `json:"appliedAt,omitempty"`
 	// endpoints that the running Asterisk has.
 	// +optional
-	Endpoints int32 `json:"endpoints,omitempty"`
+	Endpoints int32 `json:"endpoints"`
 	// registered is how many phones are registered.
 	// +optional
-	Registered int32 `json:"registered,omitempty"`
+	Registered int32 `json:"registered"`
 	// lastRejection is why a configuration was refused last; the previous one stayed in effect.
 	// +optional
 	LastRejection *PBXRejection `json:"lastRejection,omitempty"`

@@ -136,10 +136,10 @@ type QueueStatus struct {
 	CommonStatus `json:",inline"`
 	// memberCount of effective members: teams and selectors resolved, deactivated agents left out.
 	// +optional
-	MemberCount int32 `json:"memberCount,omitempty"`
+	MemberCount int32 `json:"memberCount"`
 	// readyMembers are signed in and not paused.
 	// +optional
-	ReadyMembers int32 `json:"readyMembers,omitempty"`
+	ReadyMembers int32 `json:"readyMembers"`
 	// members in effect, the first 1000.
 	// +optional
 	// +listType=map
@@ -148,7 +148,7 @@ type QueueStatus struct {
 	Members []EffectiveMember `json:"members,omitempty"`
 	// waiting interactions of a digital queue.
 	// +optional
-	Waiting int32 `json:"waiting,omitempty"`
+	Waiting int32 `json:"waiting"`
 }
 
 // EffectiveMember is an agent of the queue.

@@ -35,7 +35,7 @@ type TeamStatus struct {
 	CommonStatus `json:",inline"`
 	// memberCount of the team.
 	// +optional
-	MemberCount int32 `json:"memberCount,omitempty"`
+	MemberCount int32 `json:"memberCount"`
 	// members by name, the first 1000.
 	// +optional
 	// +listType=set
