@@ -96,7 +96,7 @@ func serverAt(t testing.TB, addr string, security remote.Security, caFile string
 func fast() Options {
 	return Options{
 		Log: slog.New(slog.DiscardHandler), LeaseTTL: 2 * time.Second,
-		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
+		MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, SendRetry: 500 * time.Millisecond,
 	}
 }
 

@@ -13,10 +13,9 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// Sending is tried sendAttempts times over about six hours.
+// Sending is tried sendAttempts times, by default over about six hours.
 const (
 	sendAttempts   = 10
-	firstRetry     = 30 * time.Second
 	lastRetry      = 2 * time.Hour
 	claimStale     = 15 * time.Minute // longer than any one attempt can take
 	watchInterval  = time.Second
@@ -90,7 +89,7 @@ func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
 	// What happened is recorded even when this process is stopping.
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	state, detail, retry := outcome(m.Attempts, err)
+	state, detail, retry := outcome(m.Attempts, err, o.account.s.opts.SendRetry)
 	key := o.account.cfg.Account
 	switch {
 	case err == nil:
@@ -106,7 +105,7 @@ func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
 }
 
 // outcome decides what becomes of a reply after its attempt number attempts.
-func outcome(attempts int, err error) (store.MessageState, string, time.Duration) {
+func outcome(attempts int, err error, first time.Duration) (store.MessageState, string, time.Duration) {
 	var refused *smtp.SendError
 	switch {
 	case err == nil:
@@ -116,9 +115,9 @@ func outcome(attempts int, err error) (store.MessageState, string, time.Duration
 	case attempts >= sendAttempts:
 		return store.MessageFailed, fmt.Sprintf("given up after %d attempts: %s", attempts, detailOf(err)), 0
 	case errors.As(err, &refused):
-		return store.MessagePending, err.Error(), retryAfter(attempts)
+		return store.MessagePending, err.Error(), retryAfter(attempts, first)
 	}
-	return store.MessagePending, detailOf(err), retryAfter(attempts)
+	return store.MessagePending, detailOf(err), retryAfter(attempts, first)
 }
 
 func detailOf(err error) string {
@@ -129,8 +128,8 @@ func detailOf(err error) string {
 	return explain(err)
 }
 
-func retryAfter(attempts int) time.Duration {
-	d := firstRetry
+func retryAfter(attempts int, first time.Duration) time.Duration {
+	d := first
 	for range max(attempts-1, 0) {
 		d = min(2*d, lastRetry)
 	}

@@ -58,6 +58,8 @@ type Options struct {
 	// After a refused sign-in it grows from MinAuthBackoff to MaxAuthBackoff without jitter, so that the
 	// server does not lock the account; default 5 and 30 min.
 	MinAuthBackoff, MaxAuthBackoff time.Duration
+	// SendRetry is the wait before a reply is tried again; it doubles up to 2 h over ten attempts. Default 30 s.
+	SendRetry time.Duration
 	// SMTPCheckInterval between proofs that sending would work; default 1 h.
 	SMTPCheckInterval time.Duration
 }
@@ -77,7 +79,7 @@ func (o Options) withDefaults() Options {
 		{&o.LeaseTTL, 10 * time.Second}, {&o.IdleInterval, 9 * time.Minute},
 		{&o.MinBackoff, time.Second}, {&o.MaxBackoff, 5 * time.Minute},
 		{&o.MinAuthBackoff, 5 * time.Minute}, {&o.MaxAuthBackoff, 30 * time.Minute},
-		{&o.SMTPCheckInterval, time.Hour},
+		{&o.SMTPCheckInterval, time.Hour}, {&o.SendRetry, 30 * time.Second},
 	}
 	for _, f := range defaults {
 		if *f.d <= 0 {
