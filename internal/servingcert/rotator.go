@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,7 +152,7 @@ func (r *Rotator) adopt(m material) {
 		return
 	}
 	r.leaf, r.bundle = m.leaf, bundle
-	listeners := r.listeners[:len(r.listeners):len(r.listeners)]
+	listeners := slices.Clone(r.listeners)
 	r.mu.Unlock()
 
 	r.options.Logger.Info("serving certificate in use", "serial", m.leaf.Leaf.SerialNumber.Text(16),
