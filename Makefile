@@ -29,8 +29,8 @@ demo: parts build ## From nothing to a running center, shown live. DEMO=once: ex
 	@go run ./test/demo
 
 .PHONY: dev-up
-dev-up: parts build ## Bring the development environment up; then: source .dev/env
-	@go run ./hack/dev up
+dev-up: parts build ## Bring the development environment up; then: source .dev/env. ARGS=--postgres: its store in PostgreSQL.
+	@go run ./hack/dev up $(ARGS)
 
 .PHONY: dev-down
 dev-down: ## Stop the development environment and delete everything of it.

@@ -37,7 +37,8 @@ type Command struct {
 	User string
 	// Ready reports nil as soon as the part serves. It is polled.
 	Ready func(context.Context) error
-	// ReadyTimeout bounds the wait for Ready; 60 s when zero.
+	// ReadyTimeout bounds the wait for Ready; two minutes when zero, for a machine
+	// busy with other tests.
 	ReadyTimeout time.Duration
 }
 
@@ -158,7 +159,7 @@ func (e *Env) runOnce(ctx context.Context, cmd Command) (string, error) {
 func (p *Process) waitReady(ctx context.Context) error {
 	timeout := p.cmd.ReadyTimeout
 	if timeout == 0 {
-		timeout = 60 * time.Second
+		timeout = 2 * time.Minute
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
