@@ -152,18 +152,23 @@ type ContactCenterStatus struct {
 	CommonStatus `json:",inline"`
 	// agents in the namespace.
 	// +optional
+	// +kubebuilder:default=0
 	Agents int32 `json:"agents"`
 	// readyAgents is how many of them are Ready.
 	// +optional
+	// +kubebuilder:default=0
 	ReadyAgents int32 `json:"readyAgents"`
 	// queues in the namespace.
 	// +optional
+	// +kubebuilder:default=0
 	Queues int32 `json:"queues"`
 	// pbxes in the namespace.
 	// +optional
+	// +kubebuilder:default=0
 	PBXes int32 `json:"pbxes"`
 	// emailAccounts in the namespace.
 	// +optional
+	// +kubebuilder:default=0
 	EmailAccounts int32 `json:"emailAccounts"`
 }
 

@@ -244,9 +244,11 @@ type EmailAccountStatus struct {
 	LastPollTime *metav1.Time `json:"lastPollTime,omitempty"`
 	// ingested mails since the account exists.
 	// +optional
+	// +kubebuilder:default=0
 	Ingested int64 `json:"ingested"`
 	// quarantined mails that were kept but could not be read.
 	// +optional
+	// +kubebuilder:default=0
 	Quarantined int64 `json:"quarantined"`
 }
 

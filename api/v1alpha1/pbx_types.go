@@ -93,9 +93,11 @@ type PBXStatus struct {
 	AppliedAt *metav1.Time `json:"appliedAt,omitempty"`
 	// endpoints that the running Asterisk has.
 	// +optional
+	// +kubebuilder:default=0
 	Endpoints int32 `json:"endpoints"`
 	// registered is how many phones are registered.
 	// +optional
+	// +kubebuilder:default=0
 	Registered int32 `json:"registered"`
 	// lastRejection is why a configuration was refused last; the previous one stayed in effect.
 	// +optional

@@ -136,9 +136,11 @@ type QueueStatus struct {
 	CommonStatus `json:",inline"`
 	// memberCount of effective members: teams and selectors resolved, deactivated agents left out.
 	// +optional
+	// +kubebuilder:default=0
 	MemberCount int32 `json:"memberCount"`
 	// readyMembers are signed in and not paused.
 	// +optional
+	// +kubebuilder:default=0
 	ReadyMembers int32 `json:"readyMembers"`
 	// members in effect, the first 1000.
 	// +optional
@@ -148,6 +150,7 @@ type QueueStatus struct {
 	Members []EffectiveMember `json:"members,omitempty"`
 	// waiting interactions of a digital queue.
 	// +optional
+	// +kubebuilder:default=0
 	Waiting int32 `json:"waiting"`
 }
 

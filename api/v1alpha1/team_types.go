@@ -35,6 +35,7 @@ type TeamStatus struct {
 	CommonStatus `json:",inline"`
 	// memberCount of the team.
 	// +optional
+	// +kubebuilder:default=0
 	MemberCount int32 `json:"memberCount"`
 	// members by name, the first 1000.
 	// +optional

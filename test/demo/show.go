@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/test/customer"
+	"github.com/ringmaster-dev/ringmaster/test/deskclient"
+	"github.com/ringmaster-dev/ringmaster/test/env"
+	"github.com/ringmaster-dev/ringmaster/test/phone"
+)
+
+// show is the demonstration on a running stack.
+type show struct {
+	stack  *env.Stack
+	client kubernetes.Interface
+	ca     []byte
+	phones map[string]*phone.Phone
+	desks  map[string]*deskclient.Client
+}
+
+// people of config/samples, with the passwords of config/samples/agents.yaml.
+var people = map[string]struct{ username, password string }{
+	"alice": {"alice.r", "Violet-Harbor-41"},
+	"bob":   {"bob.m", "Quiet-Meadow-52"},
+	"erin":  {"erin.t", "Copper-Lagoon-85"},
+}
+
+func newShow(stack *env.Stack) (*show, error) {
+	client, err := kubernetes.NewForConfig(stack.Control.Config)
+	if err != nil {
+		return nil, err
+	}
+	ca, err := os.ReadFile(stack.Vars["RINGMASTER_CA"])
+	return &show{stack: stack, client: client, ca: ca, phones: map[string]*phone.Phone{}, desks: map[string]*deskclient.Client{}}, err
+}
+
+// play runs every step; the first that does not hold ends it.
+func (s *show) play(ctx context.Context) error {
+	defer func() {
+		for _, p := range s.phones {
+			_ = p.Close()
+		}
+	}()
+	for _, step := range []struct {
+		title string
+		run   func(context.Context) error
+	}{
+		{"kubectl apply: two teams, two queues, five agents, a mailbox", s.apply},
+		{"A phone registers with the password Ringmaster generated; a wrong one is refused", s.register},
+		{"Alice calls Bob", s.callEachOther},
+		{"Alice and Bob sign in; Bob pauses; a customer calls the hotline", s.callQueue},
+		{"A customer writes to support@example.test; Alice answers", s.mail},
+		{"What kubectl shows now", s.get},
+		{"Erin leaves: kubectl delete agent erin", s.remove},
+	} {
+		title(step.title)
+		if err := step.run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.title, err)
+		}
+	}
+	return nil
+}
+
+func (s *show) apply(ctx context.Context) error {
+	out, err := s.kubectl(ctx, "apply", "--server-side", "-k", s.stack.Samples)
+	if err != nil {
+		return err
+	}
+	fmt.Print(indent(out))
+	start := time.Now()
+	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s",
+		"agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin",
+		"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main"); err != nil {
+		return err
+	}
+	say("all of them are Ready after %s: Asterisk has the phones and the queue, the mailbox is connected", time.Since(start).Round(100*time.Millisecond))
+	return nil
+}
+
+func (s *show) register(ctx context.Context) error {
+	wrong, err := s.newPhone(ctx, "alice", "not-the-password")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = wrong.Close() }()
+	if err := refused(wrong.Register(ctx)); err != nil {
+		return err
+	}
+	say("Alice's phone with a wrong password: refused")
+	for _, name := range []string{"alice", "bob", "erin"} {
+		p, err := s.newPhone(ctx, name, "")
+		if err != nil {
+			return err
+		}
+		s.phones[name] = p
+		if err := p.Register(ctx); err != nil {
+			return fmt.Errorf("registering %s: %w", name, err)
+		}
+		say("%s's phone with the password of Secret %s-sip: registered", name, name)
+	}
+	_, err = s.kubectl(ctx, "wait", "--for=condition=Registered", "--timeout=30s", "agent/alice", "agent/bob", "agent/erin")
+	return err
+}
+
+func (s *show) callEachOther(ctx context.Context) error {
+	call, err := s.phones["alice"].Call(ctx, "1002")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = call.Hangup(ctx) }()
+	if err := heard(ctx, call); err != nil {
+		return err
+	}
+	sent, received := call.Audio()
+	say("1002 rang, Bob answered; they talk: %d audio packets out, %d in", sent, received)
+	return call.Hangup(ctx)
+}
+
+func (s *show) callQueue(ctx context.Context) error {
+	for _, name := range []string{"alice", "bob"} {
+		d, err := deskclient.SignIn(ctx, s.stack.Vars["RINGMASTER_DESK"], s.ca, env.CenterNamespace, people[name].username, people[name].password)
+		if err != nil {
+			return fmt.Errorf("signing %s in: %w", name, err)
+		}
+		s.desks[name] = d
+		say("%s signs in at the desk", name)
+	}
+	if err := s.desks["bob"].SetPresence(ctx, desk.PresencePaused, "lunch"); err != nil {
+		return err
+	}
+	say("bob pauses: lunch. Erin has a phone but is not signed in")
+	if err := s.awaitDuty(ctx); err != nil {
+		return err
+	}
+	before := map[string]int{"alice": s.phones["alice"].Rings(), "bob": s.phones["bob"].Rings()}
+	call, err := s.phones["erin"].Call(ctx, "600")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = call.Hangup(ctx) }()
+	for s.phones["alice"].Rings() == before["alice"] || s.phones["alice"].Calls() == 0 {
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("waiting for Alice's phone to ring: %w", err)
+		}
+	}
+	if s.phones["bob"].Rings() != before["bob"] {
+		return errors.New("a paused agent's phone rang")
+	}
+	say("600 dialled: Alice's phone rang and she answered; Bob's stayed silent")
+	return call.Hangup(ctx)
+}
+
+// awaitDuty waits until Asterisk knows who takes calls: Alice does, Bob and Erin do not.
+func (s *show) awaitDuty(ctx context.Context) error {
+	for {
+		out, err := s.stack.Asterisk.RX(ctx, "queue show hotline")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(lineWith(out, "PJSIP/1001"), "paused") && strings.Contains(lineWith(out, "PJSIP/1002"), "paused") {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("waiting for the queue to follow presence:\n%s%w", out, err)
+		}
+	}
+}
+
+func (s *show) mail(ctx context.Context) error {
+	const subject = "Where is my order 4711?"
+	if err := customer.Send(s.stack.Vars["RINGMASTER_SMTP"], "casey@example.test", "support@example.test", subject,
+		"Hello, I ordered a lamp two weeks ago."); err != nil {
+		return err
+	}
+	sent := time.Now()
+	say("casey@example.test writes: %s", subject)
+	offer, err := s.desks["alice"].WaitForOffer(ctx, subject)
+	if err != nil {
+		return fmt.Errorf("waiting for the offer: %w", err)
+	}
+	say("after %s it is on Alice's desk, not on Bob's, who is paused", time.Since(sent).Round(10*time.Millisecond))
+	if err := s.desks["alice"].Command(ctx, offer.ID, "accept"); err != nil {
+		return err
+	}
+	detail, err := s.desks["alice"].Interaction(ctx, offer.ID)
+	if err != nil {
+		return err
+	}
+	say("Alice accepts and reads: %q", strings.TrimSpace(detail.Messages[0].Text))
+	if _, err := s.desks["alice"].Reply(ctx, offer.ID, "Hello Casey, your lamp arrives tomorrow."); err != nil {
+		return err
+	}
+	answer, err := customer.Mailbox{
+		Addr: s.stack.Vars["RINGMASTER_IMAPS"], User: "casey@example.test", Password: s.stack.Dovecot.Password("casey"), CA: s.ca,
+	}.WaitFor(ctx, "Re: "+subject)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(answer.Text, "lamp arrives tomorrow") || answer.InReplyTo == "" {
+		return fmt.Errorf("the answer is not the one Alice wrote, or does not say what it answers: %+v", answer)
+	}
+	say("in Casey's mailbox: %s, from %s, in the same thread", answer.Subject, answer.From)
+	return s.desks["alice"].Command(ctx, offer.ID, "close")
+}
+
+func (s *show) get(ctx context.Context) error {
+	// Statuses follow runtime state within ten seconds.
+	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.presence.state}=Ready", "--timeout=30s", "agent/alice"); err != nil {
+		return err
+	}
+	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.registered}=3", "--timeout=30s", "pbx/main"); err != nil {
+		return err
+	}
+	out, err := s.kubectl(ctx, "get", "agents,teams,queues,emailaccounts,pbxes")
+	fmt.Print(indent(out))
+	return err
+}
+
+func (s *show) remove(ctx context.Context) error {
+	if _, err := s.kubectl(ctx, "delete", "agent", "erin", "--timeout=60s"); err != nil {
+		return err
+	}
+	if err := refused(s.phones["erin"].Register(ctx)); err != nil {
+		return err
+	}
+	say("Erin's phone, with the password that was right a moment ago: refused")
+	return nil
+}
+
+// newPhone makes the phone of a sample agent from the Secret Ringmaster made for it.
+func (s *show) newPhone(ctx context.Context, name, password string) (*phone.Phone, error) {
+	secret, err := s.client.CoreV1().Secrets(env.CenterNamespace).Get(ctx, name+"-sip", metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	if password == "" {
+		password = string(secret.Data["password"])
+	}
+	return phone.New(phone.Options{
+		Server: string(secret.Data["server"]), Transport: strings.ToLower(string(secret.Data["transport"])),
+		User: string(secret.Data["extension"]), AuthUser: string(secret.Data["username"]), Password: password,
+	})
+}
+
+func (s *show) kubectl(ctx context.Context, args ...string) (string, error) {
+	return s.stack.Env.Kubectl(ctx, s.stack.Control, nil, args...)
+}
+
+// refused turns a refusal into success and everything else into an error.
+func refused(err error) error {
+	var status *phone.StatusError
+	switch {
+	case errors.As(err, &status):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.New("the registration was accepted and should not have been")
+}
+
+// heard waits until audio has come in.
+func heard(ctx context.Context, call *phone.Call) error {
+	for {
+		if _, received := call.Audio(); received >= 25 {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("waiting for audio: %w", err)
+		}
+	}
+}
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(50 * time.Millisecond):
+		return nil
+	}
+}
+
+func lineWith(text, part string) string {
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, part) {
+			return line
+		}
+	}
+	return ""
+}
+
+func say(format string, args ...any) { fmt.Printf("   "+format+"\n", args...) }
+
+func indent(text string) string {
+	return "   " + strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n   ") + "\n"
+}
