@@ -55,7 +55,12 @@ func (a *account) run(ctx context.Context) {
 func (a *account) acquire(ctx context.Context) (store.Lease, bool) {
 	for ctx.Err() == nil {
 		ttl := a.s.leaseTTL()
-		lease, ok, err := a.s.store.AcquireLease(ctx, a.leaseName(), a.s.opts.Holder, ttl)
+		var (
+			lease store.Lease
+			ok    bool
+			err   error
+		)
+		aside(func() { lease, ok, err = a.s.store.AcquireLease(ctx, a.leaseName(), a.s.opts.Holder, ttl) })
 		if err != nil && ctx.Err() == nil {
 			a.log.Warn("mail lease cannot be taken", "error", err)
 		}
@@ -83,9 +88,11 @@ func (a *account) release(l store.Lease) {
 func (a *account) hold(ctx context.Context, lease store.Lease) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := a.status.load(ctx); err != nil {
-		a.log.Warn("mail status cannot be read", "error", err)
-	}
+	aside(func() {
+		if err := a.status.load(ctx); err != nil {
+			a.log.Warn("mail status cannot be read", "error", err)
+		}
+	})
 	w := &worker{account: a, lease: lease}
 	o := &outbox{account: a, lease: lease}
 	received := make(chan struct{})
@@ -116,7 +123,15 @@ func (a *account) keep(ctx context.Context, cancel context.CancelCauseFunc, leas
 			o.send(ctx)
 		case <-renew.C:
 			asked := time.Now()
-			l, ok, err := a.s.store.AcquireLease(ctx, lease.Name, lease.Holder, ttl)
+			var (
+				l   store.Lease
+				ok  bool
+				err error
+			)
+			aside(func() {
+				l, ok, err = a.s.store.AcquireLease(ctx, lease.Name, lease.Holder, ttl)
+				a.status.flush(ctx)
+			})
 			switch {
 			case err == nil && ok && l.Fence == lease.Fence:
 				held = asked
@@ -130,7 +145,6 @@ func (a *account) keep(ctx context.Context, cancel context.CancelCauseFunc, leas
 			}
 			o.verify(ctx)
 			o.send(ctx)
-			a.status.flush(ctx)
 			ttl = a.s.leaseTTL()
 			renew.Reset(ttl / 3)
 		}

@@ -88,3 +88,14 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// aside runs fn on a goroutine of its own and waits for it. TLS and SQL need deep stacks; thousands of
+// goroutines that mostly wait would each keep one.
+func aside(fn func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fn()
+	}()
+	<-done
+}

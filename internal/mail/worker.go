@@ -79,7 +79,28 @@ func (w *worker) connected(yes bool) {
 }
 
 // session is one connection from dialling to its end; working is called after each drain.
-func (w *worker) session(ctx context.Context, working func()) error {
+func (w *worker) session(ctx context.Context, working func()) (err error) {
+	var s *session.Session
+	aside(func() { s, err = w.open(ctx) })
+	if s != nil {
+		defer s.Close()
+	}
+	for err == nil {
+		aside(func() {
+			if err = w.drain(ctx, s); err == nil {
+				working()
+				w.ready(ctx, s)
+			}
+		})
+		if err == nil {
+			err = w.await(ctx, s)
+		}
+	}
+	return err
+}
+
+// open connects and finds its place in the mailbox; the session may be there even with an error.
+func (w *worker) open(ctx context.Context) (*session.Session, error) {
 	w.account.status.update(ctx, func(s *store.AccountStatus) {
 		if s.IMAP == ReasonReady || s.IMAP == ReasonPending {
 			s.IMAP, s.IMAPMessage = ReasonConnecting, ""
@@ -87,26 +108,13 @@ func (w *worker) session(ctx context.Context, working func()) error {
 	})
 	s, err := w.dial(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer s.Close()
 	mailbox, err := s.Select(ctx, w.account.cfg.IMAP.Mailbox)
 	if err != nil {
-		return err
+		return s, err
 	}
-	if err := w.enter(ctx, s, mailbox); err != nil {
-		return err
-	}
-	for {
-		if err := w.drain(ctx, s); err != nil {
-			return err
-		}
-		working()
-		w.ready(ctx, s)
-		if err := w.await(ctx, s); err != nil {
-			return err
-		}
-	}
+	return s, w.enter(ctx, s, mailbox)
 }
 
 func (w *worker) ready(ctx context.Context, s *session.Session) {

@@ -211,12 +211,33 @@ func (s Server) TLSConfig(fingerprint func(string)) (*tls.Config, error) {
 		},
 	}
 	if s.RootCAs != "" {
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM([]byte(s.RootCAs)) {
+		if c.RootCAs = rootPool(s.RootCAs); c.RootCAs == nil {
 			return nil, &Error{Reason: ReasonCertificateInvalid, Message: "the CA bundle holds no PEM certificate"}
 		}
 	}
 	return c, nil
+}
+
+// pool is the last bundle that was parsed: accounts of one center mostly share theirs, and a pool of its own
+// would cost every idle connection some kilobytes.
+var pool atomic.Pointer[parsedPool]
+
+type parsedPool struct {
+	pem   string
+	certs *x509.CertPool
+}
+
+// rootPool parses a PEM bundle; nil when it holds no certificate.
+func rootPool(pem string) *x509.CertPool {
+	if last := pool.Load(); last != nil && last.pem == pem {
+		return last.certs
+	}
+	certs := x509.NewCertPool()
+	if !certs.AppendCertsFromPEM([]byte(pem)) {
+		return nil
+	}
+	pool.Store(&parsedPool{pem, certs})
+	return certs
 }
 
 // Fingerprint is the SHA-256 of a certificate in hex.
