@@ -112,6 +112,8 @@ func (w *wiring) addAgents() error {
 		Owns(&corev1.Secret{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.AgentList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(queueAgents), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
 		WatchesRawSource(w.agents.source()).
@@ -132,6 +134,8 @@ func (w *wiring) addQueues() error {
 	return w.build("queue").For(&v1alpha1.Queue{}, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.queuesOfAgent)), builder.WithPredicates(membershipChanged)).
 		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.queuesOfTeam), builder.WithPredicates(ours)).
+		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.queueRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.queueRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
 		WatchesRawSource(w.queues.source()).
@@ -143,6 +147,7 @@ func (w *wiring) addAccounts() error {
 	return w.build("emailaccount").For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.accountRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
 		WatchesRawSource(w.accounts.source()).
 		Complete(newLoop[v1alpha1.EmailAccount](w, k))

@@ -27,6 +27,11 @@ var bornOrGone = predicate.Funcs{
 	},
 }
 
+// gone passes what may free a unique value: the end of an object and a change of its specification.
+var gone = predicate.And(
+	predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }},
+	predicate.GenerationChangedPredicate{})
+
 // membershipChanged passes what can change who is in a team or a queue.
 var membershipChanged = onAgents(func(before, after *v1alpha1.Agent) bool {
 	return !maps.Equal(before.Labels, after.Labels) ||
