@@ -18,12 +18,16 @@ func TestIngestExactlyOnceWhileStopped(t *testing.T) {
 		mails[i] = letter(fmt.Sprintf("number %d", i), fmt.Sprintf("body %d", i))
 	}
 	r.put("support", mails...)
-	for range 12 {
+	stops := 0
+	for done := 0; done < n-200 && stops < 15; stops++ {
 		_, stop := r.run(fast(), r.cfg)
-		time.Sleep(time.Duration(10+rand.IntN(150)) * time.Millisecond) // the random moment
+		r.Eventually(r.count, time.Minute, time.Millisecond).Should(BeNumerically(">", done))
+		time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond) // the random moment
 		stop()
+		done = r.count()
 	}
-	t.Logf("stored when the last interruption ended: %d", r.count())
+	t.Logf("stopped %d times, then %d of %d were stored", stops, r.count(), n)
+	r.Expect(stops).To(BeNumerically(">=", 2))
 	r.run(fast(), r.cfg)
 	r.awaitCount(n)
 	r.Eventually(func() int { u, _ := r.unseen("support"); return u }, time.Minute, 50*time.Millisecond).Should(BeZero())

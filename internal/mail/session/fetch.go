@@ -172,7 +172,9 @@ func (s *Session) consume(ctx context.Context, cmd *imapclient.FetchCommand, eac
 			if err := each(m); err != nil {
 				// Draining the rest could take as long as the server likes.
 				s.breakOff()
-				_ = cmd.Close()
+				if !errors.Is(err, errCut) {
+					_ = cmd.Close() // releases go-imap's reader from the literal not taken
+				}
 				return err
 			}
 		}
@@ -224,6 +226,10 @@ func readBody(m *imapclient.FetchMessageData, announced func(uid uint32) (int64,
 	return &body, nil
 }
 
+// errCut: reading a literal failed. It must not be touched again, not even to discard it: go-imap's reader
+// has gone on and the two would read from the connection at once.
+var errCut = errors.New("literal cut")
+
 // readLiteral reads a literal whole: a short one is an error, and so is one far beyond what was announced.
 func readLiteral(item imapclient.FetchItemDataBodySection, most int64) ([]byte, error) {
 	if item.Literal == nil {
@@ -236,7 +242,7 @@ func readLiteral(item imapclient.FetchItemDataBodySection, most int64) ([]byte, 
 	raw := make([]byte, size)
 	n, err := io.ReadFull(item.Literal, raw)
 	if err != nil && !(errors.Is(err, io.EOF) && size == 0) {
-		return nil, fmt.Errorf("body cut after %d of %d bytes: %w", n, size, io.ErrUnexpectedEOF)
+		return nil, fmt.Errorf("body cut after %d of %d bytes: %w", n, size, errCut)
 	}
 	return raw, nil
 }
