@@ -38,9 +38,9 @@ type agentStore interface {
 	RegistrationsOf(ctx context.Context, namespace, extension string) ([]store.Registration, error)
 }
 
-func (k *agentKind) needsFinalizer() bool { return true }
+func (k *agentKind) NeedsFinalizer() bool { return true }
 
-func (k *agentKind) reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
+func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
 	a.Status.Username = a.Username()
 	center, ok, err := theCenter(ctx, k.Client, a.Namespace, s)
 	if err != nil || !ok {
@@ -186,8 +186,8 @@ func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
 	return nil
 }
 
-// finalize takes the agent out of the store and waits until no connected PBX knows the endpoint any more.
-func (k *agentKind) finalize(ctx context.Context, a *v1alpha1.Agent) (bool, error) {
+// Finalize takes the agent out of the store and waits until no connected PBX knows the endpoint any more.
+func (k *agentKind) Finalize(ctx context.Context, a *v1alpha1.Agent) (bool, error) {
 	if err := k.store.DeleteAgent(ctx, storeKey(a)); err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}

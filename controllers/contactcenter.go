@@ -17,13 +17,13 @@ type centerKind struct {
 	checker admission.Checker
 }
 
-func (k *centerKind) needsFinalizer() bool { return false }
+func (k *centerKind) NeedsFinalizer() bool { return false }
 
-func (k *centerKind) finalize(context.Context, *v1alpha1.ContactCenter) (bool, error) {
+func (k *centerKind) Finalize(context.Context, *v1alpha1.ContactCenter) (bool, error) {
 	return true, nil
 }
 
-func (k *centerKind) reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s *scope) error {
+func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s *scope) error {
 	problems, err := k.checker.ContactCenter(ctx, c)
 	if err != nil {
 		return fmt.Errorf("checking the contact center: %w", err)

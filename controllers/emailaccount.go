@@ -30,9 +30,9 @@ type accountStore interface {
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
 }
 
-func (k *accountKind) needsFinalizer() bool { return true }
+func (k *accountKind) NeedsFinalizer() bool { return true }
 
-func (k *accountKind) reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
+func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
 	center, ok, err := theCenter(ctx, k.Client, e.Namespace, s)
 	if err != nil || !ok {
 		return err
@@ -132,7 +132,7 @@ func showServer(s *scope, condition, reason, message string) {
 	}
 }
 
-func (k *accountKind) finalize(ctx context.Context, e *v1alpha1.EmailAccount) (bool, error) {
+func (k *accountKind) Finalize(ctx context.Context, e *v1alpha1.EmailAccount) (bool, error) {
 	err := k.store.DeleteAccount(ctx, storeKey(e))
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil

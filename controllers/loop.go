@@ -30,13 +30,13 @@ type object[T any] interface {
 
 // kind holds what is particular to one kind. K is the struct, P the pointer to it.
 type kind[T any, P object[T]] interface {
-	// reconcile makes the object true and says in s what is and what is not. An error is temporary.
-	reconcile(ctx context.Context, obj P, s *scope) error
-	// finalize undoes what the object did outside Kubernetes. done is false while that still takes time; the kind
+	// Reconcile makes the object true and says in s what is and what is not. An error is temporary.
+	Reconcile(ctx context.Context, obj P, s *scope) error
+	// Finalize undoes what the object did outside Kubernetes. done is false while that still takes time; the kind
 	// arranges to be called again.
-	finalize(ctx context.Context, obj P) (done bool, err error)
-	// needsFinalizer is false for kinds without effects outside Kubernetes.
-	needsFinalizer() bool
+	Finalize(ctx context.Context, obj P) (done bool, err error)
+	// NeedsFinalizer is false for kinds without effects outside Kubernetes.
+	NeedsFinalizer() bool
 }
 
 // loop drives every object of one kind: get, finalizer, paused, reconcile, one summary, one status patch.
@@ -59,7 +59,7 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, l.remove(ctx, obj)
 	}
 	before := obj.DeepCopyObject().(P)
-	if l.kind.needsFinalizer() && controllerutil.AddFinalizer(obj, v1alpha1.Finalizer) {
+	if l.kind.NeedsFinalizer() && controllerutil.AddFinalizer(obj, v1alpha1.Finalizer) {
 		// Its own patch, before the first effect outside Kubernetes.
 		if err := l.client.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
 			return ctrl.Result{}, ignoreRace(err)
@@ -72,7 +72,7 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if obj.GetAnnotations()[v1alpha1.PausedAnnotation] == "true" {
 		s.pause()
 	} else {
-		err = l.kind.reconcile(ctx, obj, s)
+		err = l.kind.Reconcile(ctx, obj, s)
 	}
 	if err != nil {
 		s.failed(err)
@@ -92,7 +92,7 @@ func (l *loop[T, P]) remove(ctx context.Context, obj P) error {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
 		return nil
 	}
-	done, err := l.kind.finalize(ctx, obj)
+	done, err := l.kind.Finalize(ctx, obj)
 	if err != nil {
 		return fmt.Errorf("removing %s: %w", obj.GetName(), err)
 	}

@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -58,7 +59,10 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 		return ctrl.Result{}, err
 	}
 	center, err := onlyCenter(ctx, m.Client, e.Namespace)
-	if err != nil || len(problems) > 0 || len(missing) > 0 {
+	if err != nil && !errors.Is(err, errNoCenter) {
+		return ctrl.Result{}, err
+	}
+	if center == nil || len(problems) > 0 || len(missing) > 0 {
 		m.workers.Remove(key) // the account's own conditions say why
 		return ctrl.Result{}, nil
 	}

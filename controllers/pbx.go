@@ -44,9 +44,9 @@ type pbxStore interface {
 	SetRegistrations(ctx context.Context, pbx store.Key, regs []store.Registration) error
 }
 
-func (k *pbxKind) needsFinalizer() bool { return true }
+func (k *pbxKind) NeedsFinalizer() bool { return true }
 
-func (k *pbxKind) reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) error {
+func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) error {
 	if _, ok, err := theCenter(ctx, k.Client, p.Namespace, s); err != nil || !ok {
 		return err
 	}
@@ -152,8 +152,8 @@ func (k *pbxKind) keepLinkSecret(ctx context.Context, p *v1alpha1.PBX, s *scope)
 	return true, nil
 }
 
-// finalize forgets the PBX. Its Asterisk keeps the configuration it has; nobody is cut off by deleting the object.
-func (k *pbxKind) finalize(ctx context.Context, p *v1alpha1.PBX) (bool, error) {
+// Finalize forgets the PBX. Its Asterisk keeps the configuration it has; nobody is cut off by deleting the object.
+func (k *pbxKind) Finalize(ctx context.Context, p *v1alpha1.PBX) (bool, error) {
 	k.link.Forget(linkKey(p))
 	err := k.store.SetRegistrations(ctx, storeKey(p), nil)
 	if errors.Is(err, store.ErrNotFound) {

@@ -35,9 +35,9 @@ type queueStore interface {
 	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
 }
 
-func (k *queueKind) needsFinalizer() bool { return true }
+func (k *queueKind) NeedsFinalizer() bool { return true }
 
-func (k *queueKind) reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) error {
+func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) error {
 	if _, ok, err := theCenter(ctx, k.Client, q.Namespace, s); err != nil || !ok {
 		return err
 	}
@@ -54,8 +54,7 @@ func (k *queueKind) reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 	}
 	members, missing, err := r.queue(q)
 	if err != nil {
-		s.stall(v1alpha1.ConditionMembersResolved, v1alpha1.ReasonInvalid, "spec."+err.Error())
-		return nil
+		return s.invalid(v1alpha1.ConditionMembersResolved, err)
 	}
 	reportMissing(s, missing)
 	before := memberAgents(q.Status.Members)
@@ -166,7 +165,7 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 	return nil
 }
 
-func (k *queueKind) finalize(ctx context.Context, q *v1alpha1.Queue) (bool, error) {
+func (k *queueKind) Finalize(ctx context.Context, q *v1alpha1.Queue) (bool, error) {
 	if q.Spec.Channel == v1alpha1.ChannelVoice {
 		return true, k.store.ReleaseExtension(ctx, queueOwner(q), 0)
 	}

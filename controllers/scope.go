@@ -89,6 +89,12 @@ func (s *scope) stall(condition, reason, message string) {
 	s.requeue(10 * time.Minute)
 }
 
+// invalid stalls on a rule of the specification that err names with its field; it returns nil, for the pass has done what it can.
+func (s *scope) invalid(condition string, err error) error {
+	s.stall(condition, v1alpha1.ReasonInvalid, "spec."+err.Error())
+	return nil
+}
+
 // missing: the object waits for another one that a watch reports.
 func (s *scope) missing(reason, message string) {
 	if waiting > s.worst {

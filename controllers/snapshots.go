@@ -87,7 +87,7 @@ func renderWithout(c voice.Center) (voice.Snapshot, error) {
 }
 
 func unwrapAll(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the joined error itself is taken apart
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return []error{err}

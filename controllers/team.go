@@ -19,19 +19,18 @@ type teamKind struct {
 	agents pokes
 }
 
-func (k *teamKind) needsFinalizer() bool { return false }
+func (k *teamKind) NeedsFinalizer() bool { return false }
 
-func (k *teamKind) finalize(context.Context, *v1alpha1.Team) (bool, error) { return true, nil }
+func (k *teamKind) Finalize(context.Context, *v1alpha1.Team) (bool, error) { return true, nil }
 
-func (k *teamKind) reconcile(ctx context.Context, t *v1alpha1.Team, s *scope) error {
+func (k *teamKind) Reconcile(ctx context.Context, t *v1alpha1.Team, s *scope) error {
 	r, err := loadRoster(ctx, k.Client, t.Namespace)
 	if err != nil {
 		return err
 	}
 	members, missing, err := r.team(t)
 	if err != nil {
-		s.stall(v1alpha1.ConditionMembersResolved, v1alpha1.ReasonInvalid, "spec."+err.Error())
-		return nil
+		return s.invalid(v1alpha1.ConditionMembersResolved, err)
 	}
 	before := t.Status.Members
 	t.Status.MemberCount = int32(min(len(members), 1<<30)) //nolint:gosec // bounded

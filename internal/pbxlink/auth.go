@@ -24,7 +24,8 @@ const (
 	maxTracked = 4096
 )
 
-// guesses slows those who guess tokens down, by address.
+// guesses slows those who guess tokens down, by address and PBX, so that one
+// pbxlet with an old token does not lock out its neighbours.
 type guesses struct {
 	mu  sync.Mutex
 	all map[string]*rate.Limiter
@@ -81,10 +82,10 @@ func (s *Server) authenticate(ctx context.Context) (pbx, remote string, err erro
 	if h, _, splitErr := net.SplitHostPort(remote); splitErr == nil {
 		host = h
 	}
-	if s.guesses.blocked(host) {
+	pbx, token, err := credentials(ctx)
+	if s.guesses.blocked(host + " " + pbx) {
 		return "", remote, status.Error(codes.ResourceExhausted, "too many wrong tokens; try later")
 	}
-	pbx, token, err := credentials(ctx)
 	if err == nil {
 		if err = s.opts.Authenticate(ctx, pbx, token); err == nil {
 			return pbx, remote, nil
@@ -97,7 +98,7 @@ func (s *Server) authenticate(ctx context.Context) (pbx, remote string, err erro
 		// The token could not be checked; that is not a wrong one.
 		return "", remote, err
 	}
-	s.guesses.failed(host)
+	s.guesses.failed(host + " " + pbx)
 	s.log.Warn("pbxlet refused", "pbx", pbx, "remote", remote, "error", err)
 	return "", remote, status.Error(codes.Unauthenticated, "the PBX or its token is not known here")
 }

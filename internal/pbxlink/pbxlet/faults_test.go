@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
+	"github.com/ringmaster-dev/ringmaster/test/phone"
 )
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
@@ -309,5 +310,46 @@ func TestThousandChangesAtOnce(t *testing.T) {
 	t.Logf("1,000 changes: %d reloads, %s, last took %s", reloads, time.Since(started), r.status().ApplyTook)
 	if reloads > 3 {
 		t.Errorf("%d reloads, want at most 3", reloads)
+	}
+}
+
+func TestFiveThousandAgents(t *testing.T) {
+	r := newRig(t)
+	c := r.center(5000)
+	for i := range c.Agents {
+		if i%10 == 0 {
+			c.Agents[i].Voicemail = &voice.Mailbox{PIN: "4711"}
+		}
+	}
+	q := voice.Queue{Key: "Queue/all", Name: "all", Number: "600"}
+	for _, e := range c.Agents[:200] {
+		q.Members = append(q.Members, voice.Member{Extension: e.Extension, Name: e.DisplayName})
+	}
+	c.Queues = []voice.Queue{q}
+	started := time.Now()
+	r.apply(c)
+	t.Logf("5,000 agents: first %s, of which the pbxlet %s", time.Since(started), r.status().ApplyTook)
+
+	for i := range 3 {
+		started = time.Now()
+		e := &c.Agents[4000+i]
+		e.HA1 = voice.HA1(e.Username, realm, "changed")
+		r.set(c)
+		p := r.phone(e.Extension, func(o *phone.Options) { o.Password = "changed" })
+		r.eventually("the new password works", func() error {
+			code, err := p.RegisterStatus(r.soon())
+			if err == nil && code != 200 {
+				err = fmt.Errorf("SIP %d", code)
+			}
+			return err
+		})
+		t.Logf("one change at 5,000: usable after %s", time.Since(started))
+		r.eventually("it is acknowledged", func() error {
+			if st := r.status(); st.AppliedVersion != st.WantedVersion {
+				return fmt.Errorf("status %+v", brief(st))
+			}
+			return nil
+		})
+		t.Logf("one change at 5,000: acknowledged after %s, of which the pbxlet %s", time.Since(started), r.status().ApplyTook)
 	}
 }

@@ -19,110 +19,226 @@ func testConcurrency(t *testing.T, open Open) {
 	for _, callers := range []int{2, 8} {
 		t.Run(fmt.Sprintf("%d routers", callers), func(t *testing.T) { testRouters(t, open(t), callers) })
 	}
+	t.Run("what happens during a decision", func(t *testing.T) { testDuringDecision(t, open) })
 	t.Run("agents, ingestion and routers at once", func(t *testing.T) { testShift(t, open(t)) })
 }
 
-// testRouters: as many interactions as there is room, two queues that share their agents.
+// testRouters: four queues share their agents, and fill while routers work. There is room for a quarter of what comes.
 func testRouters(t *testing.T, s store.Store, callers int) {
-	const agents, capacity = 10, 5
-	var names []string
-	for n := range agents {
-		names = append(names, fmt.Sprintf("agent%d", n))
-	}
-	c := newCenter(t, s, capacity, names...)
+	const agents, capacity, queues = 6, 3, 4
 	var members []store.QueueMember
-	for _, n := range names {
-		members = append(members, store.QueueMember{Agent: n})
+	c := newCenter(t, s, capacity)
+	for n := range agents {
+		name := fmt.Sprintf("agent%d", n)
+		c.agent(name, capacity)
+		members = append(members, store.QueueMember{Agent: name})
 	}
-	c.must(c.PutQueue(c.ctx, store.Queue{Key: key("second"), Channel: store.ChannelEmail, Strategy: "LeastRecent", OfferTimeout: time.Minute, Members: members}))
-	var ids []string
-	for _, queue := range []string{"mail", "second"} {
-		c.must(c.PutAccount(c.ctx, store.Account{Key: key("support"), Queue: queue}))
+	var filling, routers sync.WaitGroup
+	for n := range queues {
+		name := fmt.Sprintf("queue%d", n)
+		c.must(c.PutQueue(c.ctx, store.Queue{Key: key(name), Channel: store.ChannelEmail, Strategy: []string{"RRMemory", "LeastRecent"}[n%2],
+			OfferTimeout: time.Minute, Members: members}))
+		c.must(c.PutAccount(c.ctx, store.Account{Key: key(name), Queue: name}))
+		lease, _, err := c.AcquireLease(c.ctx, name, "test", time.Hour)
+		c.must(err)
+		var mails []store.IngestMail
 		for range agents * capacity {
-			ids = append(ids, c.newInteraction())
+			mails = append(mails, c.mail())
 		}
-	}
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for idle := 0; idle < 3; {
-				n, err := s.Route(t.Context(), 7, routing.Decide)
-				if err != nil {
+		filling.Go(func() {
+			for _, m := range mails {
+				if _, err := s.Ingest(t.Context(), lease, key(name), []store.IngestMail{m}); err != nil {
 					t.Error(err)
-					return
-				}
-				if n == 0 {
-					idle++
 				}
 			}
 		})
 	}
-	wg.Wait()
-	load := map[string]int{}
-	for _, id := range ids {
-		i := c.get(id)
-		history, err := c.History(c.ctx, ns, id)
-		c.must(err)
-		offers := 0
-		for _, tr := range history {
-			if tr.Reason == "Offered" {
-				offers++
-			}
-		}
-		if i.State == store.StateOffered {
-			load[i.Agent]++
-		} else if offers != 0 || i.State != store.StateQueued {
-			t.Fatalf("%s is %s after %d offers", id, i.State, offers)
-		}
-		if offers > 1 {
-			t.Fatalf("%s was offered %d times", id, offers)
-		}
+	filled := make(chan struct{})
+	go func() { filling.Wait(); close(filled) }()
+	for range callers {
+		routers.Go(func() { routeUntil(t, s, filled) })
 	}
-	for _, n := range names {
-		if load[n] != capacity {
-			t.Errorf("%s has %d, want %d", n, load[n], capacity)
+	routers.Wait()
+	<-filled
+	checkLoads(c, queues*agents*capacity, members, capacity)
+}
+
+// routeUntil routes until stop, and then what is left.
+func routeUntil(t *testing.T, s store.Store, stop <-chan struct{}) {
+	for stopped := false; ; {
+		select {
+		case <-stop:
+			stopped = true
+		default:
+		}
+		n, err := s.Route(t.Context(), 7, routing.Decide)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if n == 0 && stopped {
+			return
 		}
 	}
 }
 
-// testShift: agents accept, reject, close, pause and come back while mails arrive; at every moment nobody has more than
-// the capacity, and at the end nothing is forgotten.
+// checkLoads: every member holds exactly its capacity, and nothing was offered twice.
+func checkLoads(c *center, interactions int, members []store.QueueMember, capacity int) {
+	c.t.Helper()
+	list, err := c.ListInteractions(c.ctx, store.InteractionFilter{Namespace: ns, Limit: 200})
+	c.must(err)
+	if len(list) != interactions {
+		c.t.Fatalf("%d interactions, want %d", len(list), interactions)
+	}
+	load := map[string]int{}
+	for _, i := range list {
+		if i.State == store.StateOffered {
+			load[i.Agent]++
+			c.wantReasons(i.ID, "Ingested", "Offered")
+		} else {
+			c.wantReasons(i.ID, "Ingested")
+		}
+	}
+	for _, m := range members {
+		if load[m.Agent] != capacity {
+			c.t.Errorf("%s holds %d, want %d", m.Agent, load[m.Agent], capacity)
+		}
+	}
+}
+
+// testDuringDecision holds a routing transaction up in its decision while something else goes on.
+func testDuringDecision(t *testing.T, open Open) {
+	for name, tc := range map[string]struct {
+		during func(c *center) error
+		check  func(c *center)
+	}{
+		"another router offers to the same agent": {
+			during: func(c *center) error {
+				_, err := c.Ingest(c.ctx, c.lease, key("second"), []store.IngestMail{c.mail()})
+				if err == nil {
+					_, err = c.Route(c.ctx, 10, routing.Decide)
+				}
+				return err
+			},
+			check: func(c *center) {
+				n, err := c.CountInteractions(c.ctx, store.InteractionFilter{Namespace: ns, Agent: "alice"})
+				if c.must(err); n != 1 {
+					c.t.Fatalf("alice has %d, capacity 1", n)
+				}
+			},
+		},
+		"the agent pauses": {
+			during: func(c *center) error {
+				return c.SetPresence(c.ctx, store.Presence{Agent: key("alice"), SignedIn: true, Paused: true})
+			},
+			check: func(c *center) {
+				n, err := c.CountInteractions(c.ctx, store.InteractionFilter{Namespace: ns, States: []store.InteractionState{store.StateQueued}})
+				if c.must(err); n != 1 {
+					c.t.Fatalf("%d queued, want the one that was offered before the pause", n)
+				}
+			},
+		},
+		"a mail comes into the queue": {
+			during: func(c *center) error {
+				c.uid = 100
+				_, err := c.Ingest(c.ctx, c.lease, key("support"), []store.IngestMail{c.mail()})
+				return errors.Join(err, c.PutAgent(c.ctx, store.Agent{Key: key("alice"), Username: "alice", Active: true}))
+			},
+			check: func(c *center) {
+				c.route()
+				n, err := c.CountInteractions(c.ctx, store.InteractionFilter{Namespace: ns, Agent: "alice"})
+				if c.must(err); n != 2 {
+					c.t.Fatalf("alice has %d, want both", n)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCenter(t, open(t), 1, "alice")
+			q, err := c.GetQueue(c.ctx, key("mail"))
+			c.must(err)
+			q.Key = key("second")
+			c.must(c.PutQueue(c.ctx, q))
+			c.route()
+			c.must(c.PutAccount(c.ctx, store.Account{Key: key("second"), Queue: "second"}))
+			c.newInteraction()
+
+			var wg sync.WaitGroup
+			done := make(chan struct{})
+			once := sync.OnceFunc(func() {
+				wg.Go(func() {
+					defer close(done)
+					if err := tc.during(c); err != nil {
+						t.Error(err)
+					}
+				})
+				select { // either it can go on, or it rightly waits for this transaction
+				case <-done:
+				case <-time.After(300 * time.Millisecond):
+				}
+			})
+			_, err = c.Route(c.ctx, 10, func(i routing.Interaction, q routing.Queue, cs []routing.Candidate, now time.Time) routing.Decision {
+				once()
+				return routing.Decide(i, q, cs, now)
+			})
+			c.must(err)
+			wg.Wait()
+			tc.check(c)
+		})
+	}
+}
+
+// testShift: agents of several queues accept, reject, close, pause and come back while mails arrive; at every moment nobody
+// has more than the capacity, and at the end nothing is forgotten.
 func testShift(t *testing.T, s store.Store) {
-	const capacity, mails = 2, 80
+	const capacity, mails, queues = 1, 120, 4
 	names := []string{"alice", "bob", "carol", "dave"}
 	c := newCenter(t, s, capacity, names...)
+	for n := range queues {
+		q, err := c.GetQueue(c.ctx, key("mail"))
+		c.must(err)
+		q.Key = key(fmt.Sprint("queue", n))
+		c.must(c.PutQueue(c.ctx, q))
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var closed atomic.Int64
 	var wg sync.WaitGroup
 	done := make(chan struct{})
-	background := func(step func() error) {
+	// background repeats step, after a change when it says that there was nothing to do.
+	background := func(step func() (idle bool, err error)) {
 		wg.Go(func() {
 			for {
+				wake := s.Wake()
+				idle, err := step()
+				if err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+				if !idle {
+					wake = closedChannel
+				}
 				select {
 				case <-done:
 					return
-				default:
-				}
-				if err := step(); err != nil && ctx.Err() == nil {
-					t.Error(err)
-					return
+				case <-wake:
 				}
 			}
 		})
 	}
-	for range 2 {
-		background(func() error {
-			_, err := s.Route(ctx, 10, routing.Decide)
-			return err
+	for range 3 {
+		background(func() (bool, error) {
+			n, err := s.Route(ctx, 10, routing.Decide)
+			return n == 0, err
 		})
 	}
 	for n, name := range names {
 		rng := rand.New(rand.NewPCG(1, uint64(n)))
-		background(func() error { return workAsAgent(ctx, s, name, capacity, rng, &closed) })
+		background(func() (bool, error) { return workAsAgent(ctx, s, name, capacity, rng, &closed) })
 	}
-	for n := 0; n < mails; n += 4 {
-		c.ingest(c.mail(), c.mail(), c.mail(), c.mail())
+	for n := range mails {
+		c.must(c.PutAccount(c.ctx, store.Account{Key: key("support"), Queue: fmt.Sprint("queue", n%queues)}))
+		c.ingest(c.mail())
 	}
 	for closed.Load() < mails && ctx.Err() == nil && !t.Failed() {
 		select {
@@ -138,17 +254,23 @@ func testShift(t *testing.T, s store.Store) {
 	}
 }
 
-func workAsAgent(ctx context.Context, s store.Store, name string, capacity int, rng *rand.Rand, closed *atomic.Int64) error {
+var closedChannel = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func workAsAgent(ctx context.Context, s store.Store, name string, capacity int, rng *rand.Rand, closed *atomic.Int64) (idle bool, err error) {
 	mine, err := s.ListInteractions(ctx, store.InteractionFilter{Namespace: ns, Agent: name,
 		States: []store.InteractionState{store.StateOffered, store.StateOpen}})
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(mine) > capacity {
-		return fmt.Errorf("%s holds %d", name, len(mine))
+		return false, fmt.Errorf("%s holds %d", name, len(mine))
 	}
-	if rng.IntN(15) == 0 {
-		return errors.Join(s.SetPresence(ctx, store.Presence{Agent: key(name), SignedIn: true, Paused: true}),
+	if len(mine) > 0 && rng.IntN(15) == 0 {
+		return false, errors.Join(s.SetPresence(ctx, store.Presence{Agent: key(name), SignedIn: true, Paused: true}),
 			s.SetPresence(ctx, store.Presence{Agent: key(name), SignedIn: true}))
 	}
 	for _, i := range mine {
@@ -164,10 +286,10 @@ func workAsAgent(ctx context.Context, s store.Store, name string, capacity int, 
 			_, err = s.Accept(ctx, ns, i.ID, name)
 		}
 		if err != nil && !errors.Is(err, store.ErrConflict) {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	return len(mine) == 0, nil
 }
 
 func testEvents(t *testing.T, open Open) {
