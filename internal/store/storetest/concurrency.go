@@ -109,10 +109,12 @@ func checkLoads(c *center, interactions int, members []store.QueueMember, capaci
 // testDuringDecision holds a routing transaction up in its decision while something else goes on.
 func testDuringDecision(t *testing.T, open Open) {
 	for name, tc := range map[string]struct {
-		during func(c *center) error
-		check  func(c *center)
+		capacity int
+		during   func(c *center) error
+		check    func(c *center)
 	}{
 		"another router offers to the same agent": {
+			capacity: 1,
 			during: func(c *center) error {
 				_, err := c.Ingest(c.ctx, c.lease, key("second"), []store.IngestMail{c.mail()})
 				if err == nil {
@@ -128,6 +130,7 @@ func testDuringDecision(t *testing.T, open Open) {
 			},
 		},
 		"the agent pauses": {
+			capacity: 1,
 			during: func(c *center) error {
 				return c.SetPresence(c.ctx, store.Presence{Agent: key("alice"), SignedIn: true, Paused: true})
 			},
@@ -139,10 +142,10 @@ func testDuringDecision(t *testing.T, open Open) {
 			},
 		},
 		"a mail comes into the queue": {
+			capacity: 2,
 			during: func(c *center) error {
-				c.uid = 100
 				_, err := c.Ingest(c.ctx, c.lease, key("support"), []store.IngestMail{c.mail()})
-				return errors.Join(err, c.PutAgent(c.ctx, store.Agent{Key: key("alice"), Username: "alice", Active: true}))
+				return err
 			},
 			check: func(c *center) {
 				c.route()
@@ -154,7 +157,7 @@ func testDuringDecision(t *testing.T, open Open) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCenter(t, open(t), 1, "alice")
+			c := newCenter(t, open(t), tc.capacity, "alice")
 			q, err := c.GetQueue(c.ctx, key("mail"))
 			c.must(err)
 			q.Key = key("second")
