@@ -25,7 +25,7 @@ type agentKind struct {
 	model   voiceModel
 	members membership
 	checker admission.Checker
-	link    pbxLink
+	link    linkView
 	store   agentStore
 }
 
@@ -196,7 +196,11 @@ func (k *agentKind) Finalize(ctx context.Context, a *v1alpha1.Agent) (bool, erro
 		return false, err
 	}
 	for i := range pbxes.Items {
-		pbx := linkKey(&pbxes.Items[i])
+		p := &pbxes.Items[i]
+		if !p.DeletionTimestamp.IsZero() || p.Annotations[v1alpha1.PausedAnnotation] == "true" {
+			continue // it gets no configuration any more, or not now; nobody waits for that
+		}
+		pbx := linkKey(p)
 		status := k.link.Status(pbx)
 		if _, there := status.AppliedObjects[agentKey(a.Name)]; there && status.Connected {
 			return false, nil // the next acknowledgement brings us back

@@ -79,6 +79,8 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 	switch {
 	case there && applied == e.Fingerprint():
 		return true, nil
+	case k.link.settling(status):
+		s.keep(condition)
 	case !status.Connected:
 		s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+pbx.Name+" is not connected")
 	case rejected(status):
@@ -180,7 +182,10 @@ func (k *agentKind) showContacts(ctx context.Context, a *v1alpha1.Agent, pbxes [
 	connected := map[string]bool{}
 	for i := range pbxes {
 		status := k.link.Status(linkKey(&pbxes[i]))
-		connected[pbxes[i].Name] = status.Connected && status.AsteriskUp
+		connected[pbxes[i].Name] = status.Connected && status.AsteriskUp || k.link.settling(status)
+		if k.link.settling(status) {
+			s.requeue(settleTime)
+		}
 	}
 	for _, r := range regs {
 		if connected[r.PBX] && len(a.Status.SIP.Contacts) < 16 {

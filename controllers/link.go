@@ -2,6 +2,8 @@ package controllers
 
 import (
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
@@ -15,6 +17,27 @@ type pbxLink interface {
 	Forget(pbx string)
 	Status(pbx string) linkStatus
 	Contacts(pbx string) map[string][]pbxlink.Contact
+}
+
+// settleTime is how long after the start of the controllers a PBX that has not connected yet is given, before anything is said
+// about it. Until then what was true before counts: a restart of the manager must not rewrite every status twice.
+const settleTime = 20 * time.Second
+
+// linkView is the link with the memory of when this process began to look at it.
+type linkView struct {
+	pbxLink
+	began func() time.Time
+}
+
+func newLinkView(link pbxLink) linkView {
+	return linkView{link, sync.OnceValue(time.Now)}
+}
+
+// settling tells whether it is too early to say that a PBX is not connected, or that it lacks something.
+func (l linkView) settling(status linkStatus) bool {
+	unheard := !status.Connected && status.Since.IsZero()
+	unread := status.Connected && status.AppliedObjects == nil
+	return (unheard || unread) && time.Since(l.began()) < settleTime
 }
 
 type (

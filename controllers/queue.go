@@ -19,7 +19,7 @@ type queueKind struct {
 	client.Client
 	model   voiceModel
 	checker admission.Checker
-	link    pbxLink
+	link    linkView
 	store   queueStore
 	agents  pokes
 	// callers waiting in a voice queue, over all PBXes.
@@ -120,6 +120,9 @@ func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members 
 		status := k.link.Status(linkKey(p))
 		switch {
 		case status.AppliedObjects[queueKey(q.Name)] == want.Fingerprint():
+		case k.link.settling(status):
+			s.keep(condition)
+			return nil
 		case !status.Connected:
 			s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+p.Name+" is not connected")
 			return nil

@@ -77,6 +77,20 @@ func (s *scope) unknown(condition, reason, message string) {
 	s.set(waiting, metav1.ConditionUnknown, condition, reason, message)
 }
 
+// keep leaves the condition as it was, because what it depends on cannot be known yet, and asks again soon.
+func (s *scope) keep(condition string) {
+	s.requeue(soon)
+	old := meta.FindStatusCondition(s.old, condition)
+	switch {
+	case old == nil:
+		s.unknown(condition, v1alpha1.ReasonProgressing, "not known yet")
+	case old.Status == metav1.ConditionTrue:
+		s.set(fine, old.Status, condition, old.Reason, old.Message)
+	default:
+		s.set(waiting, old.Status, condition, old.Reason, old.Message)
+	}
+}
+
 // fail: an outside part refuses or does not answer; it is tried again.
 func (s *scope) fail(condition, reason, message string) {
 	s.set(broken, metav1.ConditionFalse, condition, reason, message)

@@ -49,8 +49,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	w := &wiring{
 		mgr: mgr, c: mgr.GetClient(), o: o, model: voiceModel{mgr.GetClient()},
 		checker: admission.Checker{Reader: mgr.GetClient(), Rivals: admission.OlderHolder},
-		pacer:   newPacer(),
-		agents:  newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(),
+		pacer:   newPacer(), link: newLinkView(o.Link),
+		agents: newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(),
 	}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
 	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addPBXes, w.addSnapshots, w.addFeed} {
@@ -71,6 +71,7 @@ type wiring struct {
 	model                           voiceModel
 	checker                         admission.Checker
 	pacer                           *pacer
+	link                            linkView
 	duty                            *duty
 	agents, queues, accounts, pbxes pokes
 }
@@ -105,7 +106,7 @@ func (w *wiring) addCenters() error {
 
 func (w *wiring) addAgents() error {
 	k := &agentKind{
-		Client: w.c, model: w.model, members: membership{w.c}, checker: w.checker, link: w.o.Link, store: w.o.Store,
+		Client: w.c, model: w.model, members: membership{w.c}, checker: w.checker, link: w.link, store: w.o.Store,
 	}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.AgentList](w.c))
 	return w.build("agent").For(&v1alpha1.Agent{}, builder.WithPredicates(ours)).
@@ -128,7 +129,7 @@ func (w *wiring) addTeams() error {
 }
 
 func (w *wiring) addQueues() error {
-	k := &queueKind{Client: w.c, model: w.model, checker: w.checker, link: w.o.Link, store: w.o.Store, agents: w.agents,
+	k := &queueKind{Client: w.c, model: w.model, checker: w.checker, link: w.link, store: w.o.Store, agents: w.agents,
 		callers: w.o.Observer.callersWaiting}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.QueueList](w.c))
 	return w.build("queue").For(&v1alpha1.Queue{}, builder.WithPredicates(ours)).
@@ -181,7 +182,6 @@ func (w *wiring) addSnapshots() error {
 		Watches(&v1alpha1.Queue{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Team{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, noted).
-		Watches(&v1alpha1.ContactCenter{}, noted, builder.WithPredicates(bornOrGone)).
 		Complete(r)
 }
 

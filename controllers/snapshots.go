@@ -34,12 +34,6 @@ func (r *snapshots) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 	if !p.DeletionTimestamp.IsZero() || p.Annotations[v1alpha1.PausedAnnotation] == "true" {
 		return ctrl.Result{}, nil
 	}
-	if _, err := onlyCenter(ctx, r.Client, p.Namespace); err != nil {
-		if errors.Is(err, errNoCenter) {
-			err = nil // the ContactCenter's arrival brings us back
-		}
-		return ctrl.Result{}, err
-	}
 	if wait := r.pacer.take(p.Namespace); wait > 0 {
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
