@@ -9,7 +9,9 @@ MAKEFLAGS += --no-print-directory
 BIN := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
 ONCE := hack/once
-GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w'
+# Everything but the race detector does without cgo: one set of compiled
+# packages serves the programs, go run and the linters.
+export CGO_ENABLED := 0
 
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 # What `make generate` writes, and `make verify` compares.
@@ -40,7 +42,7 @@ dev-down: ## Stop the development environment and delete everything of it.
 
 .PHONY: test
 test: parts ## Run every test against the real servers. PKG=./internal/mail/... limits it.
-	@$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -timeout 30m $(or $(PKG),./...)
+	@CGO_ENABLED=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -timeout 30m $(or $(PKG),./...)
 
 .PHONY: verify
 verify: verify-generated lint verify-mod verify-crds ## Everything a change must pass besides its tests.
@@ -75,7 +77,7 @@ bench: parts build ## Measure what DESIGN promises to be fast; writes bench.json
 
 .PHONY: build
 build: ## Build the programs of cmd/ into bin/.
-	@for program in cmd/*/; do $(GO_BUILD) -o "$(BIN)/$$(basename "$$program")" "./$$program"; done
+	@for program in cmd/*/; do go build -o "$(BIN)/$$(basename "$$program")" "./$$program"; done
 
 .PHONY: generate
 generate: tools ## Write CRDs, roles, webhooks, deep copies, protocol code and the API reference.
@@ -110,7 +112,7 @@ tools: ## Build the pinned development tools into bin/tools.
 .PHONY: tools-of
 tools-of:
 	@echo "building the tools of hack/$(MODULE), once..."
-	@cd hack/$(MODULE) && CGO_ENABLED=0 GOBIN=$(TOOLS) go install tool
+	@cd hack/$(MODULE) && GOBIN=$(TOOLS) go install tool
 
 .PHONY: kube
 kube: ## Build etcd and the Kubernetes control plane into bin/kube, about 5 minutes, once.
