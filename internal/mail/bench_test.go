@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/imaptest"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
@@ -81,6 +83,33 @@ func BenchmarkIdleAccounts(b *testing.B) {
 		b.ReportMetric(float64(memory()-before)/n/1024, "KiB/account")
 		stop()
 	}
+}
+
+// BenchmarkNoticeToStored measures from the server's notice in IDLE to the committed interaction.
+func BenchmarkNoticeToStored(b *testing.B) {
+	r, server := scripted(b)
+	s, _ := r.run(fast(), r.cfg)
+	ingested := s.metrics.ingested.WithLabelValues(namespace, "support")
+	var took []time.Duration
+	for b.Loop() {
+		b.StopTimer()
+		n := len(took) + 1
+		mail := imaptest.Mail{UID: uint32(n), Raw: letter(fmt.Sprintf("notice %d", n), "x")}
+		r.Eventually(server.Idlers, 10*time.Second, time.Millisecond).Should(Equal(1))
+		b.StartTimer()
+		begin := time.Now()
+		server.Deliver(mail)
+		for gauge(b, ingested) < float64(n) {
+			if time.Since(begin) > 10*time.Second {
+				b.Fatal("not stored")
+			}
+			time.Sleep(100 * time.Microsecond) // the resolution of the measurement
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 func memory() uint64 {

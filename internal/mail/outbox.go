@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -31,7 +32,10 @@ type outbox struct {
 	mu      sync.Mutex
 	running bool
 	again   bool
-	work    sync.WaitGroup
+	// paused is until when nothing is tried after the server could not be used: neither the attempts of the other
+	// replies nor the patience of a server that counts sign-ins shall be spent.
+	paused time.Time
+	work   sync.WaitGroup
 
 	checkAt time.Time // when verify is due next
 	check   backoff
@@ -39,7 +43,8 @@ type outbox struct {
 }
 
 func (o *outbox) config() smtp.Config {
-	return smtp.Config{Server: o.account.cfg.SMTP.Server, Auth: o.account.cfg.SMTP.Auth}
+	host, _ := os.Hostname()
+	return smtp.Config{Server: o.account.cfg.SMTP.Server, Auth: o.account.cfg.SMTP.Auth, LocalName: host}
 }
 
 func (o *outbox) wait() { o.work.Wait() }
@@ -51,6 +56,9 @@ func (o *outbox) send(ctx context.Context) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if time.Now().Before(o.paused) {
+		return
+	}
 	if o.running {
 		o.again = true
 		return
@@ -72,7 +80,7 @@ func (o *outbox) send(ctx context.Context) {
 }
 
 func (o *outbox) sendAll(ctx context.Context) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !o.pausing() {
 		m, raw, err := o.account.s.store.ClaimOutbound(ctx, o.lease, o.account.cfg.Account, claimStale)
 		if err != nil {
 			if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
@@ -81,6 +89,27 @@ func (o *outbox) sendAll(ctx context.Context) {
 			return
 		}
 		o.sendOne(ctx, m, raw)
+	}
+}
+
+func (o *outbox) pausing() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Now().Before(o.paused)
+}
+
+// pause after err, which is about the server and not about one mail; nil ends a pause.
+func (o *outbox) pause(err error) {
+	opts := o.account.s.opts
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err == nil:
+		o.paused = time.Time{}
+	case remote.ReasonOf(err) == ReasonAuthenticationFailed:
+		o.paused = time.Now().Add(opts.MinAuthBackoff)
+	default:
+		o.paused = time.Now().Add(opts.SendRetry)
 	}
 }
 
@@ -98,6 +127,9 @@ func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
 		state, detail, retry = store.MessagePending, "interrupted", 0
 	default:
 		o.account.fail("reply not sent", err)
+		if refused := (*smtp.SendError)(nil); !errors.As(err, &refused) {
+			o.pause(err)
+		}
 	}
 	if err := o.account.s.store.FinishOutbound(record, o.lease, m.ID, state, detail, retry); err != nil {
 		o.account.log.Warn("the outcome of a reply cannot be recorded", "error", err)
@@ -165,8 +197,12 @@ func (o *outbox) verify(ctx context.Context) {
 		}
 		o.report(ctx, err)
 		o.mu.Lock()
-		defer o.mu.Unlock()
 		o.checkAt = time.Now().Add(o.nextCheck(err))
+		o.mu.Unlock()
+		if err == nil {
+			o.pause(nil)
+			o.account.kick()
+		}
 	})
 }
 

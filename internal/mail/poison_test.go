@@ -18,7 +18,7 @@ import (
 )
 
 // scripted is a rig whose server is a script.
-func scripted(t *testing.T, mails ...imaptest.Mail) (*rig, *imaptest.Server) {
+func scripted(t testing.TB, mails ...imaptest.Mail) (*rig, *imaptest.Server) {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })

@@ -32,6 +32,7 @@ type Server struct {
 	handlers map[string]Handler
 	greeting string
 	conns    map[net.Conn]bool
+	idlers   map[*Conn]bool
 	dials    int
 }
 
@@ -55,7 +56,7 @@ func New(t testing.TB, mails ...Mail) *Server {
 		t.Fatal(err)
 	}
 	s := &Server{
-		Addr: l.Addr().String(), mails: mails, handlers: map[string]Handler{}, conns: map[net.Conn]bool{},
+		Addr: l.Addr().String(), mails: mails, handlers: map[string]Handler{}, conns: map[net.Conn]bool{}, idlers: map[*Conn]bool{},
 		greeting: "* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR IDLE] ready\r\n",
 	}
 	var clients sync.WaitGroup
@@ -185,7 +186,8 @@ func (c *Conn) answer(name, args string) bool {
 	case "UID STORE":
 		c.store(args)
 	case "IDLE":
-		c.Say("+ idling")
+		c.idle(true)
+		defer c.idle(false)
 		if line, err := c.r.ReadString('\n'); err != nil || !strings.HasPrefix(line, "DONE") {
 			return false
 		}
@@ -197,6 +199,30 @@ func (c *Conn) answer(name, args string) bool {
 	c.OK()
 	return true
 }
+
+func (c *Conn) idle(yes bool) {
+	c.Server.mu.Lock()
+	defer c.Server.mu.Unlock()
+	if yes {
+		c.Server.idlers[c] = true
+		c.Say("+ idling")
+	} else {
+		delete(c.Server.idlers, c)
+	}
+}
+
+// Deliver adds a mail and tells the clients that idle.
+func (s *Server) Deliver(m Mail) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mails = append(s.mails, m)
+	for c := range s.idlers {
+		c.Say("* %d EXISTS", len(s.mails))
+	}
+}
+
+// Idlers counts the clients that idle.
+func (s *Server) Idlers() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.idlers) }
 
 // Search answers a search for unseen mails.
 func (c *Conn) Search() {

@@ -26,6 +26,8 @@ const (
 const (
 	commandTimeout  = 60 * time.Second
 	transferTimeout = 10 * time.Minute // RFC 5321 section 4.5.3.2.6: after the final dot
+	// stopGrace lets a transfer end when its context does: cut off, nobody knows whether the mail went out.
+	stopGrace = 10 * time.Second
 )
 
 // Config of a server.
@@ -95,7 +97,9 @@ func Send(ctx context.Context, cfg Config, from string, to []string, raw []byte)
 			return refusal("RCPT", err)
 		}
 	}
-	err = c.step(ctx, transferTimeout, "DATA", func() error {
+	transfer, cancel := graced(ctx)
+	defer cancel()
+	err = c.step(transfer, transferTimeout, "DATA", func() error {
 		w, err := c.client.Data()
 		if err != nil {
 			return err
@@ -111,6 +115,19 @@ func Send(ctx context.Context, cfg Config, from string, to []string, raw []byte)
 	// The mail is accepted; what QUIT meets does not matter any more.
 	_ = c.step(ctx, time.Second, "QUIT", c.client.Quit)
 	return nil
+}
+
+// graced is a context that ends stopGrace after ctx, for the same cause.
+func graced(ctx context.Context) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(stopGrace, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(later, func() { timer.Stop() })
+	})
+	return later, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 func refusal(step string, err error) error {

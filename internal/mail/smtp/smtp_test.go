@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"strings"
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type script struct {
 	addr     string
 	answers  map[string]string
+	slow     time.Duration // before the answer to the final dot
 	mu       sync.Mutex
 	received []string
 }
@@ -85,6 +87,7 @@ func (s *script) serve(c net.Conn) {
 			continue
 		case data:
 			data = false
+			time.Sleep(s.slow) // the server's work
 		case word == "DATA":
 			data = strings.HasPrefix(s.answers["DATA"], "354")
 		}
@@ -192,4 +195,18 @@ func TestSend(t *testing.T) {
 	g := NewWithT(t)
 	g.Expect(Send(t.Context(), s.config(t), "support@example.test", []string{"a@b.test>\r\nRCPT TO:<x@y.test"}, []byte(raw))).NotTo(Succeed())
 	g.Expect(s.told()).NotTo(ContainSubstring("x@y.test"))
+}
+
+// A transfer that has begun is brought to its end: a reply that the server took must not be sent again.
+func TestStopWithinTransfer(t *testing.T) {
+	g := NewWithT(t)
+	s := newScript(t, nil)
+	s.slow = 300 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	sent := make(chan error, 1)
+	go func() { sent <- Send(ctx, s.config(t), "support@example.test", []string{"a@b.test"}, []byte("x\r\n")) }()
+	g.Eventually(s.told).Should(ContainSubstring("DATA"))
+	cancel()
+	g.Eventually(sent, 5*time.Second).Should(Receive(BeNil()))
+	g.Expect(s.told()).To(ContainSubstring("\n."))
 }
