@@ -50,7 +50,7 @@ func TestWorkerRoutesOnAStore(t *testing.T) {
 	g.Expect(db.PutAgent(ctx, store.Agent{Key: key("alice"), Username: "alice", Active: true})).To(gomega.Succeed())
 	g.Expect(db.PutAgent(ctx, store.Agent{Key: key("bob"), Username: "bob", Active: true})).To(gomega.Succeed())
 	g.Expect(db.PutQueue(ctx, store.Queue{Key: key("mail"), Channel: store.ChannelEmail, Strategy: string(routing.RRMemory),
-		OfferTimeout: 300 * time.Millisecond, Members: []store.QueueMember{{Agent: "alice"}, {Agent: "bob"}}})).To(gomega.Succeed())
+		OfferTimeout: 2 * time.Second, Members: []store.QueueMember{{Agent: "alice"}, {Agent: "bob"}}})).To(gomega.Succeed())
 	g.Expect(db.PutAccount(ctx, store.Account{Key: key("support"), Queue: "mail"})).To(gomega.Succeed())
 	lease, _, err := db.AcquireLease(ctx, "support", "test", time.Hour)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
@@ -67,9 +67,9 @@ func TestWorkerRoutesOnAStore(t *testing.T) {
 	}
 	g.Consistently(history, "200ms").Should(gomega.Equal([]string{"Ingested "}))
 	g.Expect(db.SetPresence(ctx, store.Presence{Agent: key("alice"), SignedIn: true})).To(gomega.Succeed())
-	g.Eventually(history, "200ms", "5ms").Should(gomega.Equal([]string{"Ingested ", "Offered alice"}), "a wake-up, not the poll")
+	g.Eventually(history, "800ms", "5ms").Should(gomega.Equal([]string{"Ingested ", "Offered alice"}), "a wake-up, not the poll")
 	g.Expect(db.SetPresence(ctx, store.Presence{Agent: key("bob"), SignedIn: true})).To(gomega.Succeed())
-	g.Eventually(history, "2s", "5ms").Should(gomega.HaveExactElements("Ingested ", "Offered alice", "OfferTimeout alice", "Offered bob"))
+	g.Eventually(history, "15s", "5ms").Should(gomega.HaveExactElements("Ingested ", "Offered alice", "OfferTimeout alice", "Offered bob"))
 	_, err = db.Accept(ctx, "acme", res[0].InteractionID, "bob")
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 }
