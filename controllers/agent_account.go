@@ -85,7 +85,8 @@ func (k *agentKind) applyPassword(ctx context.Context, a *v1alpha1.Agent, creden
 		return false, err
 	}
 	*credential = store.Credential{Agent: storeKey(a), Hash: hash, SecretVersion: hash}
-	if err := k.store.SetPassword(ctx, *credential, history, ""); err != nil {
+	// The present password is one of the last `history`; the others are kept beside it.
+	if err := k.store.SetPassword(ctx, *credential, max(0, history-1), ""); err != nil {
 		return false, fmt.Errorf("recording the password: %w", err)
 	}
 	*credential, err = k.store.GetCredential(ctx, storeKey(a))

@@ -10,12 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
@@ -91,62 +87,24 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 	return false, nil
 }
 
-// keepSIPSecret writes the Secret a phone or a client is configured from.
+// keepSIPSecret writes the Secret a phone or a client is configured from. Its password is the one the spec refers to, else the
+// one that is there, else a new one.
 func (k *agentKind) keepSIPSecret(ctx context.Context, a *v1alpha1.Agent, pbxes []v1alpha1.PBX, s *scope) (bool, error) {
 	a.Status.SIP.SecretName = a.SIPSecretName()
-	var present corev1.Secret
-	err := k.Get(ctx, types.NamespacedName{Namespace: a.Namespace, Name: a.SIPSecretName()}, &present)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading Secret %s: %w", a.SIPSecretName(), err)
-	}
-	exists := err == nil
-	if exists && !metav1.IsControlledBy(&present, a) {
-		s.stall(v1alpha1.ConditionSIPProvisioned, v1alpha1.ReasonConflict, "Secret "+a.SIPSecretName()+" exists and does not belong to this agent; delete or rename it")
+	err := keepSecret(ctx, k.Client, a, a.SIPSecretName(), "sip", func(present map[string][]byte) (map[string][]byte, error) {
+		password := string(present[sipPassword])
+		var err error
+		if ref := a.Spec.SIP.PasswordSecretRef; ref != nil {
+			password, err = k.model.reference(ctx, a.Namespace, ref)
+		} else if password == "" {
+			password = security.GeneratePassword()
+		}
+		return sipSecretData(a, pbxes, password), err
+	})
+	if reportSecretExists(s, err, v1alpha1.ConditionSIPProvisioned, a.SIPSecretName()) {
 		return false, nil
 	}
-	password, err := k.sipPassword(ctx, a, &present)
-	if err != nil {
-		return false, err
-	}
-	want := sipSecretData(a, pbxes, password)
-	if exists && maps.EqualFunc(present.Data, want, slices.Equal) {
-		return true, nil
-	}
-	secret := &corev1.Secret{}
-	secret.Namespace, secret.Name = a.Namespace, a.SIPSecretName()
-	secret.Labels = map[string]string{v1alpha1.CredentialLabel: "sip"}
-	secret.Data = want
-	if err := controllerutil.SetControllerReference(a, secret, k.Scheme()); err != nil {
-		return false, err
-	}
-	if !exists {
-		// Create, so that a Secret of the same name that somebody else made is never taken over.
-		err = k.Create(ctx, secret)
-		if apierrors.IsAlreadyExists(err) {
-			s.wait(v1alpha1.ConditionSIPProvisioned, v1alpha1.ReasonConflict, "Secret "+a.SIPSecretName()+" exists already; if it is not Ringmaster's, delete it")
-			s.requeue(soon)
-			return false, nil
-		}
-	} else {
-		updated := present.DeepCopy()
-		updated.Data = want
-		err = k.Patch(ctx, updated, client.MergeFrom(&present))
-	}
-	if err != nil {
-		return false, fmt.Errorf("writing Secret %s: %w", a.SIPSecretName(), err)
-	}
-	return true, nil
-}
-
-// sipPassword is the one the spec refers to, else the one that is there, else a new one.
-func (k *agentKind) sipPassword(ctx context.Context, a *v1alpha1.Agent, present *corev1.Secret) (string, error) {
-	if ref := a.Spec.SIP.PasswordSecretRef; ref != nil {
-		return k.model.reference(ctx, a.Namespace, ref)
-	}
-	if p := string(present.Data[sipPassword]); p != "" {
-		return p, nil
-	}
-	return security.GeneratePassword(), nil
+	return err == nil, err
 }
 
 func sipSecretData(a *v1alpha1.Agent, pbxes []v1alpha1.PBX, password string) map[string][]byte {

@@ -4,14 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
@@ -114,42 +108,17 @@ func rejected(status linkStatus) bool {
 // keepLinkSecret writes what the pbxlet connects with. The token is made once and kept; deleting the Secret makes a new one.
 func (k *pbxKind) keepLinkSecret(ctx context.Context, p *v1alpha1.PBX, s *scope) (bool, error) {
 	p.Status.LinkSecretName = p.Name + "-link"
-	var present corev1.Secret
-	err := k.Get(ctx, types.NamespacedName{Namespace: p.Namespace, Name: p.Status.LinkSecretName}, &present)
-	if client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("reading the link Secret: %w", err)
-	}
-	if err == nil && !metav1.IsControlledBy(&present, p) {
-		s.stall(v1alpha1.ConditionConnected, v1alpha1.ReasonConflict,
-			"Secret "+present.Name+" exists and does not belong to this PBX; delete or rename it")
+	err := keepSecret(ctx, k.Client, p, p.Status.LinkSecretName, "link", func(present map[string][]byte) (map[string][]byte, error) {
+		token := present[linkToken]
+		if len(token) == 0 {
+			token = []byte(security.NewToken())
+		}
+		return map[string][]byte{linkToken: token, linkCA: k.caBundle(), linkServer: []byte(k.server), linkPBX: []byte(linkKey(p))}, nil
+	})
+	if reportSecretExists(s, err, v1alpha1.ConditionConnected, p.Status.LinkSecretName) {
 		return false, nil
 	}
-	token := present.Data[linkToken]
-	if len(token) == 0 {
-		token = []byte(security.NewToken())
-	}
-	want := map[string][]byte{linkToken: token, linkCA: k.caBundle(), linkServer: []byte(k.server), linkPBX: []byte(linkKey(p))}
-	if err == nil && maps.EqualFunc(present.Data, want, slices.Equal) {
-		return true, nil
-	}
-	if err == nil {
-		updated := present.DeepCopy()
-		updated.Data = want
-		err = k.Patch(ctx, updated, client.MergeFrom(&present))
-	} else {
-		secret := &corev1.Secret{}
-		secret.Namespace, secret.Name = p.Namespace, p.Status.LinkSecretName
-		secret.Labels = map[string]string{v1alpha1.CredentialLabel: "link"}
-		secret.Data = want
-		if err := controllerutil.SetControllerReference(p, secret, k.Scheme()); err != nil {
-			return false, err
-		}
-		err = k.Create(ctx, secret)
-	}
-	if err != nil {
-		return false, fmt.Errorf("writing the link Secret: %w", err)
-	}
-	return true, nil
+	return err == nil, err
 }
 
 // Finalize forgets the PBX. Its Asterisk keeps the configuration it has; nobody is cut off by deleting the object.
