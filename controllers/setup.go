@@ -30,6 +30,8 @@ type Options struct {
 	LinkServer string
 	// CABundle is what pbxlets verify the link with, in PEM.
 	CABundle func() []byte
+	// OnCAChange registers what to call when CABundle gives another one.
+	OnCAChange func(func())
 	// Workers of mailboxes on this replica.
 	Workers mailWorkers
 }
@@ -60,6 +62,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	a := &acks{link: o.Link, agents: w.agents, queues: w.queues, pbxes: w.pbxes, applied: map[string]acked{}}
 	o.Observer.connect(o.Link, w.queues, a.changed)
+	o.OnCAChange(func() { w.pokeEveryPBX(ctx) })
 	return mgr.Add(o.Observer)
 }
 
@@ -171,6 +174,17 @@ func (w *wiring) addPBXes() error {
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.PBXList](w.c)), builder.WithPredicates(bornOrGone)).
 		WatchesRawSource(w.pbxes.source()).
 		Complete(newLoop[v1alpha1.PBX](w, k))
+}
+
+// pokeEveryPBX brings a new authority into every link Secret.
+func (w *wiring) pokeEveryPBX(ctx context.Context) {
+	var pbxes v1alpha1.PBXList
+	if err := w.c.List(ctx, &pbxes); err != nil {
+		return // before the cache is filled, or after its end: every PBX gets a pass then, or nobody needs one
+	}
+	for i := range pbxes.Items {
+		w.pbxes.poke(nameOf(&pbxes.Items[i]))
+	}
 }
 
 func (w *wiring) addSnapshots() error {

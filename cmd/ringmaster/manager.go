@@ -188,7 +188,8 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 	})
 	workers := mail.NewSupervisor(db, mail.Options{Log: logger.With("part", "mail"), Registerer: metrics.Registry})
 	err := controllers.Setup(ctx, mgr, controllers.Options{
-		Store: db, Link: link, Observer: observer, LinkServer: o.linkServer, CABundle: cert.CABundle, Workers: workers,
+		Store: db, Link: link, Observer: observer, LinkServer: o.linkServer, CABundle: cert.CABundle, OnCAChange: cert.OnChange,
+		Workers: workers,
 	})
 	if err != nil {
 		return err
