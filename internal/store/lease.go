@@ -37,6 +37,14 @@ func (db *DB) ReleaseLease(ctx context.Context, l Lease) error {
 	})
 }
 
+// freeLeases takes every lease from its holder; the next one gets a new fence.
+func (db *DB) freeLeases(ctx context.Context) error {
+	return db.write(ctx, "free leases", func(t *tx) error {
+		_, err := t.exec(ctx, "UPDATE leases SET holder = '', expires = 0 WHERE holder <> ''")
+		return err
+	})
+}
+
 // holdLease keeps the lease from being taken until the transaction ends; ErrLeaseLost when it already was.
 func (t *tx) holdLease(ctx context.Context, l Lease) error {
 	_, err := one(ctx, t.conn, scalar[string], "SELECT name FROM leases WHERE name = ? AND holder = ? AND fence = ? FOR UPDATE", l.Name, l.Holder, l.Fence)

@@ -96,7 +96,15 @@ func OpenSQLite(ctx context.Context, path string, opts ...Option) (*DB, error) {
 	}
 	db.r.SetMaxOpenConns(8)
 	db.r.SetMaxIdleConns(8)
-	return db.start(ctx, goose.DialectSQLite3, opts)
+	if _, err := db.start(ctx, goose.DialectSQLite3, opts); err != nil {
+		return nil, err
+	}
+	// The lock says that whoever had leases here is dead: its work need not wait until they end.
+	if err := db.freeLeases(ctx); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 // lockFile takes the lock that ends with the process, however it ends (flock(2)).

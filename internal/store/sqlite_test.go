@@ -1,10 +1,12 @@
 package store_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
@@ -56,6 +58,39 @@ func TestSQLiteRefusesASecondProcess(t *testing.T) {
 	}
 	if err := again.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The work of a process that was killed goes on at once, and what it had under way comes too late.
+func TestSQLiteFreesTheLeasesOfTheDead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ringmaster.db")
+	open := func() *store.DB {
+		db, err := store.OpenSQLite(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	take := func(db *store.DB, holder string) store.Lease {
+		l, ok, err := db.AcquireLease(t.Context(), "mail/n/a", holder, time.Hour)
+		if err != nil || !ok {
+			t.Fatalf("lease of %s: %v, %v", holder, ok, err)
+		}
+		return l
+	}
+	first := open()
+	old := take(first, "dead")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := open()
+	mails := []store.IngestMail{{Mailbox: "INBOX", UIDValidity: 1, UID: 1, Kind: store.IngestFiltered}}
+	if _, err := second.Ingest(t.Context(), old, store.Key{Namespace: "n", Name: "a"}, mails); !errors.Is(err, store.ErrLeaseLost) {
+		t.Errorf("ingesting with the lease of the dead: %v", err)
+	}
+	if l := take(second, "alive"); l.Fence <= old.Fence {
+		t.Errorf("fence %d after %d", l.Fence, old.Fence)
 	}
 }
 
