@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/mail"
+	"slices"
 	"time"
 
 	mailmessage "github.com/ringmaster-dev/ringmaster/internal/mail/message"
@@ -26,11 +27,11 @@ func (c Composer) Compose(ctx context.Context, account store.Account, i store.In
 		Agent: agent, InteractionID: i.ID, To: mail.Address{Name: i.Name, Address: i.Customer}, Cc: cc,
 		Subject: i.Subject, Text: text, At: time.Now(),
 	}
-	for n := len(thread) - 1; n >= 0; n-- {
-		if thread[n].Direction != store.Inbound {
+	for _, m := range slices.Backward(thread) {
+		if m.Direction != store.Inbound {
 			continue
 		}
-		raw, err := c.Raw.RawMessage(ctx, i.Namespace, thread[n].ID)
+		raw, err := c.Raw.RawMessage(ctx, i.Namespace, m.ID)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return store.Message{}, nil, err
 		}

@@ -79,8 +79,8 @@ type SMTP struct {
 
 // WithDefaults fills what is zero.
 func (c Config) WithDefaults() Config {
-	c.IMAP.Server = c.IMAP.Server.WithDefaults(session.PortTLS, session.PortPlain)
-	c.SMTP.Server = c.SMTP.Server.WithDefaults(smtp.PortTLS, smtp.PortSubmission)
+	c.IMAP.Server = c.IMAP.WithDefaults(session.PortTLS, session.PortPlain)
+	c.SMTP.Server = c.SMTP.WithDefaults(smtp.PortTLS, smtp.PortSubmission)
 	if c.IMAP.Mailbox == "" {
 		c.IMAP.Mailbox = DefaultMailbox
 	}

@@ -68,8 +68,9 @@ func messageState(kind store.IngestKind) store.MessageState {
 		return store.MessageHeadersOnly
 	case store.IngestQuarantined:
 		return store.MessageQuarantined
+	default:
+		return store.MessageStored
 	}
-	return store.MessageStored
 }
 
 // headerOnly records a mail by its header.

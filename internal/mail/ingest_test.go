@@ -232,7 +232,7 @@ func TestBigMail(t *testing.T) {
 	r.Expect(m.Attachments).To(Equal([]store.Attachment{{Name: "data.bin", ContentType: "application/octet-stream", Size: 30 << 20}}))
 	raw, err := r.store.RawMessage(t.Context(), namespace, m.ID)
 	r.Expect(err).NotTo(HaveOccurred())
-	r.Expect(string(raw) == big).To(BeTrue(), "raw bytes as the server gave them")
+	r.Expect(bytes.Equal(raw, []byte(big))).To(BeTrue(), "raw bytes as the server gave them")
 	_, content, err := mailmessage.Attachment(raw, 0)
 	r.Expect(err).NotTo(HaveOccurred())
 	r.Expect(bytes.Equal(content, attachment)).To(BeTrue())

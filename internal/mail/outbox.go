@@ -127,7 +127,7 @@ func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
 		state, detail, retry = store.MessagePending, "interrupted", 0
 	default:
 		o.account.fail("reply not sent", err)
-		if refused := (*smtp.SendError)(nil); !errors.As(err, &refused) {
+		if _, ok := errors.AsType[*smtp.SendError](err); !ok {
 			o.pause(err)
 		}
 	}
@@ -153,8 +153,7 @@ func outcome(attempts int, err error, first time.Duration) (store.MessageState, 
 }
 
 func detailOf(err error) string {
-	var refused *smtp.SendError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*smtp.SendError](err); ok {
 		return refused.Error()
 	}
 	return explain(err)

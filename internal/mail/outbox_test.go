@@ -134,7 +134,7 @@ func TestConversation(t *testing.T) {
 	r.Expect(smtp.Send(t.Context(), customer, carla, []string{support}, []byte(second))).To(Succeed())
 	r.Eventually(func() int { return len(r.messages(i)) }, 10*time.Second).Should(Equal(3))
 	r.Expect(r.count()).To(Equal(1))
-	m = r.reply(i, "You are welcome.")
+	r.reply(i, "You are welcome.")
 	r.Eventually(func() int { return len(r.inbox("carla")) }, 10*time.Second).Should(Equal(2))
 	last := r.inbox("carla")[1]
 	r.Expect(last.Header.Get("In-Reply-To")).To(Equal("<second@carla.test>"))

@@ -102,8 +102,7 @@ func (s *status) flush(ctx context.Context) {
 }
 
 func explain(err error) string {
-	var known *remote.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*remote.Error](err); ok {
 		return known.Message
 	}
 	return "the connection failed"

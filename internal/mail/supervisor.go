@@ -134,9 +134,9 @@ func NewSupervisor(st Store, o Options) *Supervisor {
 func (s *Supervisor) Run(ctx context.Context) error {
 	s.mu.Lock()
 	s.ctx = ctx
-	for key, e := range s.accounts {
+	for _, e := range s.accounts {
 		if !e.removed {
-			s.start(key, e, false)
+			s.start(e, false)
 		}
 	}
 	s.mu.Unlock()
@@ -165,7 +165,7 @@ func (s *Supervisor) Apply(cfg Config) {
 	changed := e.account != nil
 	e.cfg, e.removed = cfg, false
 	if s.ctx != nil {
-		s.start(cfg.Account, e, changed)
+		s.start(e, changed)
 	}
 }
 
@@ -195,7 +195,7 @@ func (s *Supervisor) Wake(key store.Key) {
 
 // start replaces what runs for an account; s.mu is held. changed says that the configuration is another one than
 // before, which ends the patience with a refused password.
-func (s *Supervisor) start(key store.Key, e *entry, changed bool) {
+func (s *Supervisor) start(e *entry, changed bool) {
 	if s.ctx.Err() != nil {
 		return
 	}

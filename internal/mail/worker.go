@@ -23,7 +23,7 @@ type worker struct {
 	epochSet bool
 }
 
-// run returns when ctx ends, or with store.ErrLeaseLost.
+// run returns when ctx ends, with its cause, or with store.ErrLeaseLost.
 func (w *worker) run(ctx context.Context) error {
 	opts := w.account.s.opts
 	network := backoff{lo: opts.MinBackoff, hi: opts.MaxBackoff, jitter: true}
@@ -34,7 +34,7 @@ func (w *worker) run(ctx context.Context) error {
 		err := w.session(ctx, func() { network.reset(); sign.reset() })
 		w.connected(false)
 		if ctx.Err() != nil {
-			return nil
+			break
 		}
 		if errors.Is(err, store.ErrLeaseLost) {
 			return store.ErrLeaseLost
@@ -46,7 +46,7 @@ func (w *worker) run(ctx context.Context) error {
 			sleep(ctx, network.delay())
 		}
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 // patience keeps the wait after a refused sign-in across restarts and replicas: a process that starts again and

@@ -76,6 +76,7 @@ func textOf(source string) string {
 			if skip == "" {
 				words(&b, string(tokens.Text()))
 			}
+		default: // comments and doctypes say nothing
 		}
 	}
 	return strings.TrimSpace(b.String())

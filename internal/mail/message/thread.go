@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +22,8 @@ func NewMessageID(interactionID, domain string) string {
 func (h Header) threadKeys() []string {
 	references := h.ids("References")
 	candidates := h.ids("In-Reply-To")
-	for i := len(references) - 1; i >= 0; i-- {
-		candidates = append(candidates, references[i])
+	for _, id := range slices.Backward(references) {
+		candidates = append(candidates, id)
 	}
 	var own, others []string
 	seen := map[string]bool{}

@@ -20,13 +20,11 @@ func Classify(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *Error
-	if errors.As(err, &known) {
+	if _, ok := errors.AsType[*Error](err); ok {
 		return err
 	}
 	cause := context.Cause(ctx)
-	var timeout *TimeoutError
-	if errors.As(cause, &timeout) {
+	if timeout, ok := errors.AsType[*TimeoutError](cause); ok {
 		return &Error{Reason: ReasonTimedOut, Message: timeout.Error(), Err: timeout}
 	}
 	if cause != nil {

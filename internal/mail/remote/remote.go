@@ -290,8 +290,7 @@ const (
 
 // ReasonOf names the reason of any error; an unclassified one is ConnectionFailed.
 func ReasonOf(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return ReasonConnectionFailed

@@ -241,7 +241,7 @@ func readLiteral(item imapclient.FetchItemDataBodySection, most int64) ([]byte, 
 	}
 	raw := make([]byte, size)
 	n, err := io.ReadFull(item.Literal, raw)
-	if err != nil && !(errors.Is(err, io.EOF) && size == 0) {
+	if err != nil && (size > 0 || !errors.Is(err, io.EOF)) {
 		return nil, fmt.Errorf("body cut after %d of %d bytes: %w", n, size, errCut)
 	}
 	return raw, nil

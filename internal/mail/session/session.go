@@ -149,8 +149,7 @@ func (s *Session) greet(ctx context.Context) error {
 
 // startTLSError tells a server without STARTTLS from a failed handshake.
 func startTLSError(err error) error {
-	var status *imap.Error
-	if errors.As(err, &status) {
+	if _, ok := errors.AsType[*imap.Error](err); ok {
 		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server does not offer STARTTLS", Err: err}
 	}
 	if strings.Contains(err.Error(), "PREAUTH") {
@@ -200,7 +199,8 @@ func authError(err error) error {
 	if !errors.As(err, &status) {
 		return err
 	}
-	switch status.Code {
+	switch status.Code { //nolint:exhaustive // the others are refusals
+
 	case imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeLimit, imap.ResponseCodeServerBug:
 		return &remote.Error{Reason: remote.ReasonConnectionFailed, Message: fmt.Sprintf("the server cannot sign in now (%s)", status.Code), Err: err}
 	case imap.ResponseCodePrivacyRequired:

@@ -72,8 +72,7 @@ func Verify(ctx context.Context, cfg Config) error {
 		}
 		return c.client.Quit()
 	})
-	var status *textproto.Error
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*textproto.Error](err); ok {
 		return &remote.Error{Reason: remote.ReasonConnectionFailed, Message: fmt.Sprintf("the server answered %d to NOOP", status.Code), Err: err}
 	}
 	return err
@@ -131,8 +130,7 @@ func graced(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 func refusal(step string, err error) error {
-	var status *textproto.Error
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*textproto.Error](err); ok {
 		return &SendError{Code: status.Code, Step: step, Err: err}
 	}
 	return err
@@ -176,8 +174,7 @@ func (c *connection) connect(ctx context.Context) error {
 	}
 	c.conn = conn
 	err = c.guarded(ctx, func() error { return c.greet(ctx) })
-	var status *textproto.Error
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*textproto.Error](err); ok {
 		return &remote.Error{Reason: remote.ReasonConnectionFailed, Message: fmt.Sprintf("the server refused the connection (%d)", status.Code), Err: err}
 	}
 	return err

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -37,9 +38,7 @@ func newScript(t *testing.T, answers map[string]string) *script {
 		"GREETING": "220 hi", "EHLO": "250-hi\r\n250 AUTH PLAIN LOGIN", "AUTH": "235 ok", "MAIL": "250 ok", "RCPT": "250 ok",
 		"DATA": "354 go", ".": "250 kept", "NOOP": "250 ok", "QUIT": "221 bye", "*": "501 ok",
 	}}
-	for k, v := range answers {
-		s.answers[k] = v
-	}
+	maps.Copy(s.answers, answers)
 	var conns sync.WaitGroup
 	conns.Go(func() {
 		for {
