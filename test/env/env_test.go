@@ -99,7 +99,7 @@ func TestInterruptedUpCanBeRunAgain(t *testing.T) {
 	for _, until := range []string{"run/etcd.pid", "run/kube-apiserver.pid"} {
 		c := play(t, playDetached, dir)
 		record := filepath.Join(dir, until)
-		g.Eventually(record).WithTimeout(30 * time.Second).WithPolling(5 * time.Millisecond).Should(gomega.BeAnExistingFile())
+		g.Eventually(record).WithTimeout(2 * time.Minute).WithPolling(5 * time.Millisecond).Should(gomega.BeAnExistingFile())
 		kill9(t, c)
 		if _, ok := env.Running(dir); ok {
 			t.Error("a half-made environment counts as running")
@@ -124,14 +124,14 @@ func TestKilledProcessTakesItsPartsAlong(t *testing.T) {
 	c := play(t, playAttached, dir)
 	g := gomega.NewWithT(t)
 	state := filepath.Join(dir, "state.json")
-	g.Eventually(state).WithTimeout(60 * time.Second).WithPolling(20 * time.Millisecond).Should(gomega.BeAnExistingFile())
+	g.Eventually(state).WithTimeout(5 * time.Minute).WithPolling(20 * time.Millisecond).Should(gomega.BeAnExistingFile())
 	for _, program := range []string{"postgres", "dovecot", "master", "asterisk", "etcd", "kube-apiserver"} {
 		if len(processes(t, dir, program)) == 0 {
 			t.Errorf("%s does not run", program)
 		}
 	}
 	kill9(t, c)
-	g.Eventually(func() []string { return processes(t, dir, "") }).WithTimeout(10 * time.Second).Should(gomega.BeEmpty())
+	g.Eventually(func() []string { return processes(t, dir, "") }).WithTimeout(30 * time.Second).Should(gomega.BeEmpty())
 	if err := env.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
