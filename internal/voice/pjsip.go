@@ -152,7 +152,7 @@ func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	if err != nil {
 		return ExpectEndpoint{}, err
 	}
-	want := ExpectEndpoint{Name: e.Extension, Auth: AuthRevision(e.Username, p.Realm, "MD5:"+e.HA1)}
+	want := ExpectEndpoint{Name: e.Extension, Auth: AuthRevision("MD5:" + e.HA1)}
 	fmt.Fprintf(b, "\n[%s]\ntype=auth\nauth_type=digest\nrealm=%s\nusername=%s\npassword_digest=MD5:%s\n",
 		e.Extension, p.Realm, e.Username, e.HA1)
 	if e.Callable {

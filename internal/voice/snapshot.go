@@ -76,10 +76,10 @@ type ExpectEndpoint struct {
 // endpoint: of all that can be read back, the one without an effect on calls.
 const RevisionOption = "tenantid"
 
-// AuthRevision is a hash over what an auth holds, as Asterisk shows it:
-// passwordDigest is, for example, "MD5:" and the HA1.
-func AuthRevision(username, realm, passwordDigest string) string {
-	return digest([]byte(username + "\x00" + realm + "\x00" + passwordDigest))[:16]
+// AuthRevision is a hash of an auth's password digest as Asterisk shows it,
+// for example "MD5:" and the HA1. The HA1 covers user name and realm too.
+func AuthRevision(passwordDigest string) string {
+	return digest([]byte(passwordDigest))[:16]
 }
 
 // ExpectQueue is one queue as QueueStatus shows it.

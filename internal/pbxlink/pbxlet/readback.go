@@ -3,7 +3,11 @@ package pbxlet
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
@@ -49,67 +53,57 @@ func (a *asterisk) checkPJSIP(ctx context.Context, want, verified voice.Expect) 
 	if value != "0" {
 		return differs("pjsip.conf was not loaded: Asterisk does not know its revision %s", want.PJSIPRevision)
 	}
-	aors, err := a.names(ctx, "PJSIPShowAors", "ObjectName")
-	if err != nil {
-		return err
-	}
-	if err := compareNames("AOR", aors, want.AORs, missingFrom(verified.AORs, want.AORs)); err != nil {
-		return err
-	}
-	endpoints, err := a.names(ctx, "PJSIPShowEndpoints", "ObjectName")
-	if err != nil {
-		return err
-	}
-	names := endpointNames(want)
-	if err := compareNames("endpoint", endpoints, names, missingFrom(endpointNames(verified), names)); err != nil {
-		return err
-	}
-	if err := a.checkAuths(ctx, want); err != nil {
+	added, gone := missingFrom(want.AORs, verified.AORs), missingFrom(verified.AORs, want.AORs)
+	if err := a.checkAORs(ctx, added, gone); err != nil {
 		return err
 	}
 	return a.checkEndpoints(ctx, want, verified)
 }
 
-// checkAuths compares every auth with what phones are to use.
-func (a *asterisk) checkAuths(ctx context.Context, want voice.Expect) error {
-	list, err := a.list(ctx, "PJSIPShowAuths")
-	if err := ignoreEmpty(err); err != nil {
+// checkAORs asks for every AOR that is new and every one that is to be gone.
+func (a *asterisk) checkAORs(ctx context.Context, want, gone []string) error {
+	values, err := a.sorceryAll(ctx, "aor", append(slices.Clone(want), gone...), "max_contacts")
+	if err != nil {
 		return err
 	}
-	have := make(map[string]string, len(list))
-	for _, m := range list {
-		have[m.Get("ObjectName")] = voice.AuthRevision(m.Get("Username"), m.Get("Realm"), m.Get("PasswordDigest"))
+	have := map[string]bool{}
+	for name, value := range values {
+		have[name] = value != ""
 	}
-	var wrong []string
-	for _, e := range want.Endpoints {
-		if have[e.Name] != e.Auth {
-			wrong = append(wrong, e.Name)
-		}
-	}
-	if len(wrong) > 0 {
-		return differs("Asterisk refused %d of %d auths: %s", len(wrong), len(want.Endpoints), some(wrong))
-	}
-	return nil
+	return compareNames("AOR", have, want, gone)
 }
 
 // checkEndpoints asks for the revision of every endpoint that is new or was
-// changed.
+// changed, and its auth's.
 func (a *asterisk) checkEndpoints(ctx context.Context, want, verified voice.Expect) error {
-	known := make(map[string]string, len(verified.Endpoints))
+	known := make(map[string]voice.ExpectEndpoint, len(verified.Endpoints))
 	for _, e := range verified.Endpoints {
-		known[e.Name] = e.Revision
+		known[e.Name] = e
+	}
+	changed := map[string]voice.ExpectEndpoint{}
+	for _, e := range want.Endpoints {
+		if known[e.Name] != e {
+			changed[e.Name] = e
+		}
+		delete(known, e.Name)
+	}
+	names := slices.Concat(slices.Sorted(maps.Keys(changed)), slices.Sorted(maps.Keys(known)))
+	revisions, err := a.sorceryAll(ctx, "endpoint", names, voice.RevisionOption)
+	if err != nil {
+		return err
+	}
+	digests, err := a.sorceryAll(ctx, "auth", names, "password_digest")
+	if err != nil {
+		return err
 	}
 	var wrong []string
-	for _, e := range want.Endpoints {
-		if known[e.Name] == e.Revision {
-			continue
+	for _, name := range names {
+		e, wanted := changed[name]
+		if wanted && (revisions[name] != e.Revision || voice.AuthRevision(digests[name]) != e.Auth) {
+			wrong = append(wrong, name)
 		}
-		value, err := a.sorcery(ctx, "endpoint", e.Name, voice.RevisionOption)
-		if err != nil {
-			return err
-		}
-		if value != e.Revision {
-			wrong = append(wrong, e.Name)
+		if !wanted && (revisions[name] != "" || digests[name] != "") {
+			return differs("Asterisk kept endpoint %s, which was removed", name)
 		}
 	}
 	if len(wrong) > 0 {
@@ -129,6 +123,28 @@ func endpointNames(e voice.Expect) []string {
 // sorcery reads one field of a PJSIP object, empty when there is no such object.
 func (a *asterisk) sorcery(ctx context.Context, kind, name, field string) (string, error) {
 	return a.variable(ctx, "AST_SORCERY(res_pjsip,"+kind+","+name+","+field+")")
+}
+
+// sorceryAll reads one field of many objects; the questions follow each other
+// without waiting for the answers.
+func (a *asterisk) sorceryAll(ctx context.Context, kind string, names []string, field string) (map[string]string, error) {
+	values := make([]string, len(names))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for i, name := range names {
+		g.Go(func() (err error) {
+			values[i], err = a.sorcery(ctx, kind, name, field)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	byName := make(map[string]string, len(names))
+	for i, name := range names {
+		byName[name] = values[i]
+	}
+	return byName, nil
 }
 
 // compareNames tells the first few that are missing or left over.
