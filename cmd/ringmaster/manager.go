@@ -201,7 +201,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	router := routing.NewWorker(db, logger.With("part", "routing"))
-	for _, part := range []everywhere{cert.Start, workers.Run, router.Run, keepEventsShort(db, logger)} {
+	for _, part := range []everywhere{cert.Start, workers.Run, router.Run, housekeeping(db, logger)} {
 		if err := mgr.Add(part); err != nil {
 			return err
 		}

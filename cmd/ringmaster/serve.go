@@ -95,19 +95,26 @@ func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o mana
 	}))
 }
 
-// Events are kept a day, long enough for any client to resume.
 const (
-	keepEvents  = 24 * time.Hour
-	pruneEvents = 10 * time.Minute
+	// keepEvents is how long events are kept: long enough for any client to resume.
+	keepEvents = 24 * time.Hour
+	// abandonedFor is how long an agent without a session stays signed in.
+	abandonedFor = time.Minute
+	// sweepInterval of both.
+	sweepInterval = time.Minute
 )
 
-func keepEventsShort(db *store.DB, logger *slog.Logger) everywhere {
+// housekeeping deletes old events and signs out agents whose clients are gone.
+func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 	return func(ctx context.Context) error {
-		ticker := time.NewTicker(pruneEvents)
+		ticker := time.NewTicker(sweepInterval)
 		defer ticker.Stop()
 		for {
 			if err := db.PruneEvents(ctx, keepEvents); err != nil && ctx.Err() == nil {
 				logger.Warn("pruning events", "error", err)
+			}
+			if _, err := db.SignOutAbandoned(ctx, abandonedFor); err != nil && ctx.Err() == nil {
+				logger.Warn("signing out agents without a session", "error", err)
 			}
 			select {
 			case <-ctx.Done():

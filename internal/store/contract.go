@@ -87,6 +87,9 @@ type PresenceStore interface {
 	// open interactions stay with their agent. Unchanged state writes nothing. Since is the store's time, not the caller's.
 	// ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in.
 	SetPresence(ctx context.Context, p Presence) error
+	// SignOutAbandoned signs out agents whose last session expired, or was ended by somebody else, more than grace ago. Without it
+	// nobody would, and their phones would go on ringing. It returns how many.
+	SignOutAbandoned(ctx context.Context, grace time.Duration) (int, error)
 	GetPresence(ctx context.Context, agent Key) (Presence, error)
 	// ListPresence of a namespace: every agent of the directory, signed in or not, sorted by name.
 	ListPresence(ctx context.Context, namespace string) ([]Presence, error)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 )
 
 func scanPresence(s scanner) (Presence, error) {
@@ -59,26 +60,70 @@ func (db *DB) SetPresence(ctx context.Context, p Presence) error {
 		if p.SignedIn && !agent.Active {
 			return ErrConflict
 		}
-		old, err := getPresence(ctx, t.conn, p.Agent)
-		if err != nil {
-			return err
-		}
-		if old.SignedIn == p.SignedIn && old.Paused == p.Paused && old.Reason == p.Reason {
-			return nil
-		}
-		if err := t.writePresence(ctx, p); err != nil {
-			return err
-		}
-		switch {
-		case !p.SignedIn:
-			return t.returnInteractions(ctx, p.Agent, "SignedOut", StateOffered)
-		case p.Paused:
-			return t.returnInteractions(ctx, p.Agent, "Paused", StateOffered)
-		case !old.SignedIn || old.Paused:
-			return t.queuesChanged(ctx, p.Agent)
-		}
-		return nil
+		return t.setPresence(ctx, p)
 	})
+}
+
+// setPresence applies a change; the center is locked.
+func (t *tx) setPresence(ctx context.Context, p Presence) error {
+	old, err := getPresence(ctx, t.conn, p.Agent)
+	if err != nil {
+		return err
+	}
+	if old.SignedIn == p.SignedIn && old.Paused == p.Paused && old.Reason == p.Reason {
+		return nil
+	}
+	if err := t.writePresence(ctx, p); err != nil {
+		return err
+	}
+	switch {
+	case !p.SignedIn:
+		return t.returnInteractions(ctx, p.Agent, "SignedOut", StateOffered)
+	case p.Paused:
+		return t.returnInteractions(ctx, p.Agent, "Paused", StateOffered)
+	case !old.SignedIn || old.Paused:
+		return t.queuesChanged(ctx, p.Agent)
+	}
+	return nil
+}
+
+// abandoned are the agents who are signed in, have been for longer than grace, and have no session left.
+const abandoned = `SELECT p.namespace, p.agent FROM presence p WHERE p.signed_in AND p.since <= ? AND NOT EXISTS
+	(SELECT 1 FROM sessions s WHERE s.namespace = p.namespace AND s.agent = p.agent AND s.expires > ?)`
+
+// SignOutAbandoned implements PresenceStore.
+func (db *DB) SignOutAbandoned(ctx context.Context, grace time.Duration) (int, error) {
+	now, err := db.read().now(ctx, db.clock)
+	if err != nil {
+		return 0, fmt.Errorf("store: sign out the abandoned: %w", err)
+	}
+	agents, err := all(ctx, db.read(), scanKey, abandoned, now-grace.Microseconds(), now)
+	if err != nil {
+		return 0, fmt.Errorf("store: sign out the abandoned: %w", err)
+	}
+	for _, agent := range agents {
+		err := db.write(ctx, "sign out the abandoned", func(t *tx) error {
+			if err := t.lockCenter(ctx, agent.Namespace); err != nil {
+				return err
+			}
+			// Under the lock a new session would be seen.
+			still, err := all(ctx, t.conn, scanKey, abandoned+" AND p.namespace = ? AND p.agent = ?",
+				now-grace.Microseconds(), now, agent.Namespace, agent.Name)
+			if err != nil || len(still) == 0 {
+				return err
+			}
+			return t.setPresence(ctx, Presence{Agent: agent})
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(agents), nil
+}
+
+func scanKey(s scanner) (Key, error) {
+	var k Key
+	return k, s.Scan(&k.Namespace, &k.Name)
 }
 
 func (t *tx) writePresence(ctx context.Context, p Presence) error {

@@ -113,3 +113,37 @@ func testPresence(t *testing.T, open Open) {
 	c.wantState(id, store.StateOpen, "alice") // open ones stay
 	c.wantReasons(id, "Ingested", "Offered", "Paused", "Offered", "SignedOut", "Offered", "Accepted")
 }
+
+func testAbandoned(t *testing.T, open Open) {
+	clk := newClock()
+	c := newCenter(t, open(t, clk.option()), 1, "alice", "bob")
+	alice, bob := key("alice"), key("bob")
+	c.must(c.CreateSession(c.ctx, alice, "t1", time.Hour))
+	c.must(c.CreateSession(c.ctx, bob, "t2", 3*time.Hour))
+	sweep := func(want int) {
+		t.Helper()
+		if n, err := c.SignOutAbandoned(c.ctx, time.Minute); err != nil || n != want {
+			t.Fatalf("%d signed out, want %d: %v", n, want, err)
+		}
+	}
+	clk.advance(30 * time.Minute)
+	sweep(0)
+	id := c.newInteraction()
+	c.route()
+	c.wantState(id, store.StateOffered, "alice")
+	clk.advance(31 * time.Minute)
+	sweep(1)
+	c.wantState(id, store.StateQueued, "")
+	if p, err := c.GetPresence(c.ctx, alice); err != nil || p.SignedIn {
+		t.Fatalf("alice's session is over, presence %+v, %v", p, err)
+	}
+	if p, err := c.GetPresence(c.ctx, bob); err != nil || !p.SignedIn {
+		t.Fatalf("bob's is not, presence %+v, %v", p, err)
+	}
+	sweep(0)
+	// Who has just signed in is left alone: the session may follow the presence.
+	c.must(c.SetPresence(c.ctx, store.Presence{Agent: alice, SignedIn: true}))
+	sweep(0)
+	clk.advance(2 * time.Minute)
+	sweep(1)
+}

@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		"Directory":     testDirectory,
 		"Credentials":   testCredentials,
 		"Presence":      testPresence,
+		"Abandoned":     testAbandoned,
 		"Leases":        testLeases,
 		"Ingest":        testIngest,
 		"Threads":       testThreads,
