@@ -19,7 +19,8 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// InitialSync says what the first connection does with mails that are already there.
+// InitialSync says what the first connection does with mails that are already there. In any case only unseen
+// mails are fetched: one that another mail program has opened before is not.
 type InitialSync string
 
 // FromNow leaves earlier mails alone; All ingests the unseen ones.
