@@ -52,10 +52,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err == nil {
 			sleep, err = w.idle(ctx)
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			errorsTotal.Inc()
 			w.log.Error("routing failed, trying again", "error", err, "delay", delay)
 			sleep, wake = delay/2+rand.N(delay), nil

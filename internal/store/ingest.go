@@ -290,6 +290,7 @@ func (in *ingest) join(r *interactionRow, m *IngestMail) {
 		in.place(r, queue, m.Automatic, "Reopened")
 	case StateQueued:
 		in.due[Key{r.Namespace, r.Queue}] = true // a router may have passed over the locked row
+	case StateOffered, StateOpen: // it stays with its agent
 	}
 	in.emitInteraction(EventMessage, r, r.Agent, "")
 }

@@ -292,7 +292,7 @@ func testThreads(t *testing.T, open Open) {
 			t.Fatalf("events %+v, %v", events, err)
 		}
 	})
-	t.Run("own Message-ID, closed is queued again", func(t *testing.T) {
+	t.Run("own Message-ID, closed is queued again", func(*testing.T) {
 		own := first + ".abc@host"
 		_, err := c.AddReply(c.ctx, store.Message{InteractionID: first, Namespace: ns, Agent: "alice", MessageID: own}, []byte("raw"))
 		c.must(err)
@@ -307,7 +307,7 @@ func testThreads(t *testing.T, open Open) {
 			t.Fatalf("result %+v", res)
 		}
 	})
-	t.Run("automatic does not queue a closed one", func(t *testing.T) {
+	t.Run("automatic does not queue a closed one", func(*testing.T) {
 		id, agent := c.open()
 		_, err := c.CloseInteraction(c.ctx, ns, id, agent)
 		c.must(err)
