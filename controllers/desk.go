@@ -73,7 +73,7 @@ func (d DeskSide) Compose(ctx context.Context, in desk.ReplyInput) (store.Messag
 		To:       netmail.Address{Name: in.Interaction.Name, Address: in.Interaction.Customer},
 		Original: in.Original, Subject: in.Interaction.Subject, Cc: in.Cc, Text: in.Text, At: time.Now(),
 	})
-	if errors.Is(err, message.ErrNoRecipient) || errors.Is(err, message.ErrTextTooLong) {
+	if errors.Is(err, message.ErrNoRecipient) || errors.Is(err, message.ErrBadAddress) || errors.Is(err, message.ErrTextTooLong) {
 		err = fmt.Errorf("%w: %w", desk.ErrNotSendable, err)
 	}
 	return m, raw, err

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/gomega"
 	"go.uber.org/goleak"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/smtp"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
@@ -56,7 +57,17 @@ func (r *rig) reply(i store.Interaction, text string) store.Message {
 	r.t.Helper()
 	account, err := r.store.GetAccount(r.t.Context(), key(i.Account))
 	r.Expect(err).NotTo(HaveOccurred())
-	m, raw, err := Composer{Raw: r.store}.Compose(r.t.Context(), account, i, r.messages(i), "alice", text, nil)
+	reply := message.Reply{
+		Account: account.Key, From: mail.Address{Name: account.DisplayName, Address: account.Address}, Agent: "alice",
+		InteractionID: i.ID, To: mail.Address{Name: i.Name, Address: i.Customer}, Subject: i.Subject, Text: text, At: time.Now(),
+	}
+	for _, m := range r.messages(i) {
+		if m.Direction == store.Inbound {
+			reply.Original, err = r.store.RawMessage(r.t.Context(), i.Namespace, m.ID)
+			r.Expect(err).NotTo(HaveOccurred())
+		}
+	}
+	m, raw, err := message.BuildReply(reply)
 	r.Expect(err).NotTo(HaveOccurred())
 	m, err = r.store.AddReply(r.t.Context(), m, raw)
 	r.Expect(err).NotTo(HaveOccurred())
