@@ -47,7 +47,15 @@ func (p pokes) source() source.Source {
 }
 
 // poke asks for a pass now.
-func (p pokes) poke(key types.NamespacedName) { p.after(key, 0) }
+func (p pokes) poke(key types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.queue == nil {
+		p.pending[key] = true
+		return
+	}
+	p.queue.Add(reconcile.Request{NamespacedName: key})
+}
 
 // coalesced asks for a pass at once if the last one asked this way is long enough ago, else when it is.
 func (p pokes) coalesced(key types.NamespacedName) {
@@ -63,17 +71,13 @@ func (p pokes) coalesced(key types.NamespacedName) {
 	}
 	p.last[key] = next
 	p.mu.Unlock()
-	p.after(key, next.Sub(now))
-}
-
-func (p pokes) after(key types.NamespacedName, d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.queue == nil {
-		p.pending[key] = true
+	if next.Equal(now) {
+		p.poke(key)
 		return
 	}
-	p.queue.AddAfter(reconcile.Request{NamespacedName: key}, d)
+	// Not the queue's own delay: it would be forgotten with the first pass asked for meanwhile, which may come before the
+	// change that relies on this one.
+	time.AfterFunc(next.Sub(now), func() { p.poke(key) })
 }
 
 // pokeChanged asks for a pass over every name that is in one list and not in the other.
