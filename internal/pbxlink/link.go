@@ -120,8 +120,9 @@ type Rejection struct {
 	At              time.Time
 }
 
-// Observer is told what happens at the PBXes. Its methods are called one at a
-// time for each PBX, in order, and must not block.
+// Observer is told what happens at the PBXes. Its methods must not block. Those
+// that carry a state are called one at a time for each PBX, in order;
+// OnStatusChange may come at any time, also from within SetSnapshot.
 type Observer interface {
 	// OnStatusChange says that Status(pbx) changed.
 	OnStatusChange(pbx string)

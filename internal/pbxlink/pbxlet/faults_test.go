@@ -2,14 +2,21 @@ package pbxlet_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+	"go.uber.org/goleak"
+
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlet"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
+	"github.com/ringmaster-dev/ringmaster/test/env"
 	"github.com/ringmaster-dev/ringmaster/test/phone"
 )
 
@@ -287,19 +294,124 @@ func TestSecondPbxletReplacesTheFirst(t *testing.T) {
 	})
 }
 
+func TestPbxletLeavesNothingBehind(t *testing.T) {
+	a := env.Asterisk(t)
+	before := goleak.IgnoreCurrent()
+	cfg := pbxlet.Config{
+		Dir: t.TempDir(), StateDir: a.StateDir, Logger: logger(t),
+		AMIAddr: a.AMIAddr, AMIUser: a.AMIUser, AMISecret: a.AMISecret,
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error, 1)
+	go func() { first <- pbxlet.Run(ctx, cfg) }()
+	deadline := time.Now().Add(10 * time.Second)
+	for fileExists(a.StateDir+"/lock") != nil {
+		if time.Now().After(deadline) {
+			t.Fatal("the pbxlet does not start")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := pbxlet.Run(ctx, cfg); err == nil || !contains(err.Error(), "another pbxlet") {
+		t.Errorf("a second pbxlet in the same directory: %v", err)
+	}
+	cancel()
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, before)
+}
+
+// TestHostileNames proves on the real thing what the renderer's fuzz tests
+// prove on a model of it: no name changes another object or itself.
+func TestHostileNames(t *testing.T) {
+	r := newRig(t)
+	names := []string{
+		"Rossi, Alice", `a "quoted" name`, `back\slash\`, "semi;colon", ";-- comment --;", "(((", "]]]", "[x](!)", "#include x",
+		"=> x", "${SHELL(id)}", "$[1+1]", "<1234>", "Ünïcødé 漢字", "' OR 1=1", "tab-free | pipe & amp", "%s%n", "!all",
+	}
+	c := r.center(len(names) + 1)
+	q := voice.Queue{Key: "Queue/q", Name: "q"}
+	for i, name := range names {
+		e := &c.Agents[i]
+		e.DisplayName, e.Transport = name, voice.UDP
+		e.Voicemail = &voice.Mailbox{PIN: "4711"}
+		q.Members = append(q.Members, voice.Member{Extension: e.Extension, Name: name})
+	}
+	c.Queues = []voice.Queue{q}
+	r.apply(c)
+	queue, boxes := r.rx("queue show q"), r.rx("voicemail show users")
+	for i, name := range names {
+		e := c.Agents[i]
+		if !contains(queue, name+" (PJSIP/"+e.Extension+")") {
+			t.Errorf("queue member %q is not in\n%s", name, queue)
+		}
+		// The list has 24 columns for the name.
+		if owner := strings.ReplaceAll(name, ",", ""); len(owner) <= 24 && !contains(boxes, owner) {
+			t.Errorf("mailbox owner %q is not in\n%s", name, boxes)
+		}
+		want := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name)
+		if out := r.rx("pjsip show endpoint " + e.Extension); !contains(out, `: "`+want+`" <`+e.Extension+">") {
+			t.Errorf("caller ID %q is not in\n%s", want, out)
+		}
+	}
+	talk(r, r.registered("1001"), "1002", r.registered("1002"))
+}
+
+func TestWebSocketEndpoint(t *testing.T) {
+	r := newRig(t)
+	c := r.center(1)
+	c.PBX.WSSPort = 8089
+	c.Agents[0].Transport = voice.WSS
+	r.apply(c)
+	if got := r.status().RestartRequired; len(got) != 0 {
+		t.Errorf("restart required for %v", got)
+	}
+	conn, _, _, err := ws.Dialer{Protocols: []string{"sip"}, TLSConfig: r.asterisk.CA.ClientTLS()}.Dial(r.soon(), r.asterisk.WSSURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	register := strings.Join([]string{
+		"REGISTER sip:pbx.invalid SIP/2.0", "Via: SIP/2.0/WSS client.invalid;branch=z9hG4bK1", "Max-Forwards: 70",
+		"From: <sip:1001@pbx.invalid>;tag=1", "To: <sip:1001@pbx.invalid>", "Call-ID: 1", "CSeq: 1 REGISTER",
+		"Contact: <sip:x@client.invalid;transport=ws>", "Content-Length: 0", "", "",
+	}, "\r\n")
+	if err := wsutil.WriteClientText(conn, []byte(register)); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := wsutil.ReadServerText(conn)
+	if err != nil || !contains(string(answer), "SIP/2.0 401") || !contains(string(answer), `realm="ringmaster"`) {
+		t.Errorf("got %q, %v", answer, err)
+	}
+	if out := r.rx("pjsip show endpoint 1001"); !contains(out, "webrtc                             : yes") {
+		t.Errorf("not a WebRTC endpoint:\n%s", out)
+	}
+}
+
 func TestThousandChangesAtOnce(t *testing.T) {
 	r := newRig(t)
 	c := r.center(1000)
 	r.apply(c)
 	before := r.status().Reloads
-	started := time.Now()
-	var last voice.Snapshot
+	var snapshots []voice.Snapshot
 	for i := range c.Agents {
 		c.Agents[i].HA1 = voice.HA1(c.Agents[i].Username, realm, "changed")
 		if i%25 == 24 { // 40 snapshots, as a controller that coalesces would make
-			last = r.set(c)
+			s, err := voice.Render(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			snapshots = append(snapshots, s)
 		}
 	}
+	started := time.Now()
+	for _, s := range snapshots {
+		r.manager.server.SetSnapshot(pbxKey, s, pbxlink.SnapshotOptions{})
+	}
+	last := snapshots[len(snapshots)-1]
 	r.eventually("the last is applied", func() error {
 		if st := r.status(); st.AppliedVersion != last.Version {
 			return fmt.Errorf("status %+v", brief(st))

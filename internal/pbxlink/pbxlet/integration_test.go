@@ -281,3 +281,38 @@ func TestVoicemail(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestCallPickup(t *testing.T) {
+	r := newRig(t)
+	c := r.center(4)
+	c.PBX.RingTimeout = 15 * time.Second
+	c.Agents[1].CallGroups = []int{1}
+	c.Agents[2].PickupGroups = []int{1}
+	r.apply(c)
+	caller, colleague, stranger := r.registered("1001"), r.registered("1003"), r.registered("1004")
+	away := r.registered("1002", func(o *phone.Options) { o.Mode = phone.RingOnly })
+
+	answered := make(chan error, 1)
+	go func() {
+		call, err := caller.Call(r.soon(), "1002")
+		if err == nil {
+			err = call.Hangup(r.soon())
+		}
+		answered <- err
+	}()
+	r.eventually("it rings", func() error {
+		if away.Ringing() != 1 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if call, err := stranger.Call(r.soon(), "*8"); err == nil {
+		t.Errorf("somebody outside the pickup group got the call: %v", call.Remote())
+	}
+	if _, err := colleague.Call(r.soon(), "*8"); err != nil {
+		t.Errorf("pickup: %v", err)
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("the caller: %v", err)
+	}
+}
