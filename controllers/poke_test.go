@@ -22,8 +22,17 @@ func TestCoalescedPassComesInAnyCase(t *testing.T) {
 		begin := time.Now()
 		pass := func(after time.Duration) {
 			t.Helper()
-			request, _ := queue.Get()
-			queue.Done(request)
+			got := make(chan reconcile.Request, 1)
+			go func() {
+				request, _ := queue.Get()
+				got <- request
+			}()
+			select {
+			case request := <-got:
+				queue.Done(request)
+			case <-time.After(time.Hour):
+				t.Fatal("no pass")
+			}
 			if took := time.Since(begin); took != after {
 				t.Errorf("a pass after %s instead of %s", took, after)
 			}

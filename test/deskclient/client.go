@@ -51,6 +51,9 @@ func SignIn(ctx context.Context, base string, ca []byte, center, username, passw
 	return c, err
 }
 
+// At is the same session at another replica's address.
+func (c *Client) At(base string) *Client { return &Client{base: base, http: c.http, token: c.token} }
+
 // SignOut ends the session; the agent takes no more work.
 func (c *Client) SignOut(ctx context.Context) error {
 	err := c.do(ctx, http.MethodPost, "/v1/logout", nil, nil)

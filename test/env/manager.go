@@ -80,7 +80,8 @@ type ManagerServer struct {
 	// StorePath is the SQLite file, empty with another store.
 	StorePath string
 
-	cp *ControlPlane
+	cp          *ControlPlane
+	webhookPort int
 }
 
 // StartManager runs cmd/ringmaster's manager with the rights of its ServiceAccount, after Install. The admission webhooks
@@ -110,14 +111,14 @@ func (e *Env) StartManager(ctx context.Context, cp *ControlPlane, opts ManagerOp
 	desk, link, webhook, metrics, health := ports[0], ports[1], ports[2], ports[3], ports[4]
 	m := &ManagerServer{
 		DeskURL: "https://" + addrOf(desk), MetricsURL: "http://" + addrOf(metrics) + "/metrics", HealthURL: "http://" + addrOf(health),
-		LinkAddr: addrOf(link), cp: cp,
+		LinkAddr: addrOf(link), cp: cp, webhookPort: webhook,
 	}
 	storeURL := opts.Store
 	if storeURL == "" {
 		m.StorePath = filepath.Join(dir, "store.db")
 		storeURL = "sqlite://" + m.StorePath
 	}
-	if err := pointWebhooks(ctx, cp, webhook); err != nil {
+	if err := m.TakeWebhooks(ctx); err != nil {
 		return nil, err
 	}
 	args := append([]string{
@@ -147,10 +148,10 @@ func (m *ManagerServer) CA(ctx context.Context) ([]byte, error) {
 	return s.Data["ca.crt"], nil
 }
 
-// pointWebhooks replaces the Service in the webhook configuration by an address on this machine: the API server here runs
-// outside of any cluster network.
-func pointWebhooks(ctx context.Context, cp *ControlPlane, port int) error {
-	client, err := kubernetes.NewForConfig(cp.Config)
+// TakeWebhooks points the admission webhooks of the cluster at this manager. It replaces the Service in the webhook
+// configuration by an address on this machine: the API server here runs outside of any cluster network.
+func (m *ManagerServer) TakeWebhooks(ctx context.Context) error {
+	client, err := kubernetes.NewForConfig(m.cp.Config)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func pointWebhooks(ctx context.Context, cp *ControlPlane, port int) error {
 				path = u.Path
 			}
 		}
-		*c = admissionv1.WebhookClientConfig{URL: new("https://" + addrOf(port) + path), CABundle: c.CABundle}
+		*c = admissionv1.WebhookClientConfig{URL: new("https://" + addrOf(m.webhookPort) + path), CABundle: c.CABundle}
 	}
 	_, err = settings.Update(ctx, present, metav1.UpdateOptions{})
 	return err
@@ -199,12 +200,12 @@ func (e *Env) StartPBXlet(ctx context.Context, cp *ControlPlane, asterisk *Aster
 		return nil, err
 	}
 	e.say("starting the pbxlet of PBX %s/%s", namespace, name)
-	part := "pbxlet-" + namespace + "-" + name
-	dir, err := e.partDir(part)
-	if err != nil {
+	if err := e.RefreshLinkSecret(ctx, cp, namespace, name); err != nil {
 		return nil, err
 	}
-	if err := writeLinkSecret(ctx, cp, namespace, name, dir); err != nil {
+	part := pbxletPart(namespace, name)
+	dir, err := e.partDir(part)
+	if err != nil {
 		return nil, err
 	}
 	secretFile := filepath.Join(dir, "ami-secret")
@@ -220,8 +221,15 @@ func (e *Env) StartPBXlet(ctx context.Context, cp *ControlPlane, asterisk *Aster
 	})
 }
 
-// writeLinkSecret waits for the Secret <pbx>-link and writes its keys as files, as a kubelet would.
-func writeLinkSecret(ctx context.Context, cp *ControlPlane, namespace, pbx, dir string) error {
+func pbxletPart(namespace, pbx string) string { return "pbxlet-" + namespace + "-" + pbx }
+
+// RefreshLinkSecret waits for the Secret <pbx>-link and writes its keys where the pbxlet of that PBX reads them, as a kubelet
+// does with a mounted Secret when it is made and whenever it changes.
+func (e *Env) RefreshLinkSecret(ctx context.Context, cp *ControlPlane, namespace, pbx string) error {
+	dir, err := e.partDir(pbxletPart(namespace, pbx))
+	if err != nil {
+		return err
+	}
 	client, err := kubernetes.NewForConfig(cp.Config)
 	if err != nil {
 		return err
