@@ -45,7 +45,11 @@ type (
 	memberState = pbxlink.MemberState
 )
 
-const queueKeyPrefix = "Queue"
+// Kinds of objects in a snapshot, the first part of their keys.
+const (
+	agentKeyPrefix = "Agent"
+	queueKeyPrefix = "Queue"
+)
 
 // splitKey takes "a/b" apart.
 func splitKey(key string) (first, second string) {

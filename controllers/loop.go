@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -114,14 +115,18 @@ func (l *loop[T, P]) patchStatus(ctx context.Context, before, obj P) error {
 	return client.IgnoreNotFound(err)
 }
 
-// announce records an event when Ready changed, never for a pass that changed nothing.
+// announce records an event when Ready became True, ceased to be, or is False for another reason; never for a pass that changed nothing,
+// nor for the steps on the way to the first True.
 func (l *loop[T, P]) announce(before, obj P) {
 	was, is := ready(before.CommonStatus()), ready(obj.CommonStatus())
 	if is == nil || (was != nil && was.Status == is.Status && was.Reason == is.Reason) {
 		return
 	}
+	if is.Status == metav1.ConditionUnknown && (was == nil || was.Status != metav1.ConditionTrue) {
+		return
+	}
 	eventType := corev1.EventTypeNormal
-	if is.Status == "False" {
+	if is.Status == metav1.ConditionFalse {
 		eventType = corev1.EventTypeWarning
 	}
 	l.recorder.Eventf(obj, nil, eventType, is.Reason, "Reconcile", "%s", is.Message)

@@ -24,7 +24,7 @@ const (
 // work of snapshots.
 type pbxKind struct {
 	client.Client
-	link  pbxLink
+	link  linkView
 	store pbxStore
 	// server is the address that pbxlets dial, host:port.
 	server string
@@ -58,7 +58,7 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 		p.Status.PBXlet.ConnectedSince = seconds(status.Since)
 		p.Status.AsteriskVersion = clip(status.AsteriskVersion, 80)
 		p.Status.AppliedVersion = clip(status.AppliedVersion, 80)
-		p.Status.Endpoints = int32(min(status.Endpoints, 1<<30)) //nolint:gosec // bounded
+		p.Status.Endpoints = endpoints(status)
 		if !status.AppliedAt.IsZero() {
 			p.Status.AppliedAt = seconds(status.AppliedAt)
 		}
@@ -70,9 +70,25 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 	if r := status.LastRejection; r != nil {
 		p.Status.LastRejection = &v1alpha1.PBXRejection{Version: clip(r.Version, 80), Reason: clip(r.Reason, maxMessage), Time: *seconds(r.At)}
 	}
-	showLink(s, status)
-	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("Asterisk has the present configuration, %d endpoints", status.Endpoints))
+	if k.link.settling(status) {
+		s.keep(v1alpha1.ConditionConnected)
+		s.keep(v1alpha1.ConditionInSync)
+	} else {
+		showLink(s, status)
+	}
+	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("Asterisk has the present configuration, %d endpoints", p.Status.Endpoints))
 	return nil
+}
+
+// endpoints of the configuration that was read back.
+func endpoints(status linkStatus) int32 {
+	n := int32(0)
+	for key := range status.AppliedObjects {
+		if kind, _ := splitKey(key); kind == agentKeyPrefix {
+			n++
+		}
+	}
+	return n
 }
 
 // showLink turns the state of the link into conditions.

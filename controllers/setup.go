@@ -168,7 +168,7 @@ func (w *wiring) addMailboxes() error {
 }
 
 func (w *wiring) addPBXes() error {
-	k := &pbxKind{Client: w.c, link: w.o.Link, store: w.o.Store, server: w.o.LinkServer, caBundle: w.o.CABundle}
+	k := &pbxKind{Client: w.c, link: w.link, store: w.o.Store, server: w.o.LinkServer, caBundle: w.o.CABundle}
 	return w.build("pbx").For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
 		Owns(&corev1.Secret{}).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.PBXList](w.c)), builder.WithPredicates(bornOrGone)).

@@ -218,8 +218,8 @@ func queueModel(q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, r *roster
 	return m
 }
 
-func agentKey(name string) string { return "Agent/" + name }
-func queueKey(name string) string { return "Queue/" + name }
+func agentKey(name string) string { return agentKeyPrefix + "/" + name }
+func queueKey(name string) string { return queueKeyPrefix + "/" + name }
 
 func duration(d *metav1.Duration, absent time.Duration) time.Duration {
 	if d == nil {

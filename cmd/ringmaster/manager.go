@@ -176,6 +176,7 @@ func newManager(config *rest.Config, scheme *runtime.Scheme, cert *servingcert.R
 	})
 }
 
+// +kubebuilder:rbac:groups="",namespace=ringmaster-system,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=ringmaster-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
