@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -110,8 +111,21 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 			}
 		}
 		f.pokePBXes(ctx, e.Namespace)
-	case store.EventOpened, store.EventClosed, store.EventQueued, store.EventOffered, store.EventMessage:
+	case store.EventQueued, store.EventUnread, store.EventMessage:
+		f.pokeAccount(e)
 		f.pokeQueues(ctx, e.Namespace, v1alpha1.ChannelEmail)
+	case store.EventOpened, store.EventClosed, store.EventOffered:
+		f.pokeQueues(ctx, e.Namespace, v1alpha1.ChannelEmail)
+	}
+}
+
+// pokeAccount asks for a coalesced pass over the account that an interaction came in by: it shows how many mails have.
+func (f *feed) pokeAccount(e store.Event) {
+	var data struct {
+		Account string `json:"account"`
+	}
+	if err := json.Unmarshal(e.Data, &data); err == nil && data.Account != "" {
+		f.accounts.coalesced(types.NamespacedName{Namespace: e.Namespace, Name: data.Account})
 	}
 }
 
