@@ -64,7 +64,7 @@ var _ = Describe("Agents at their desks", Ordered, func() {
 		has, other, i := first(ctx, "a broken lamp")
 		Expect(has.Command(ctx, i.ID, "reject")).To(Succeed())
 		Expect(offer(ctx, other, "a broken lamp").ID).To(Equal(i.ID))
-		Expect(has.Command(ctx, i.ID, "accept")).To(problem(404, desk.CodeNotFound), "it is no longer theirs to see")
+		Expect(has.Command(ctx, i.ID, "accept")).To(problem(409, desk.CodeOfferGone))
 		Expect(other.Command(ctx, i.ID, "accept")).To(Succeed())
 		Expect(reasons(ctx, other, i.ID)).To(Equal([]string{"Ingested", "Offered", "Rejected", "Offered", "Accepted"}))
 		_, err := other.Reply(ctx, i.ID, "A new lamp is on its way.")
@@ -107,7 +107,7 @@ var _ = Describe("Agents at their desks", Ordered, func() {
 		}
 		Eventually(subjects(ctx, anna, "Offered")).Should(HaveLen(2))
 		Eventually(subjects(ctx, ben, "Offered")).Should(HaveLen(2))
-		Eventually(rows(ctx, namespace, "queues", "slow")).Should(shows("WAITING", "1"))
+		Eventually(rows(ctx, namespace, "queues", "slow")).Should(shows("WAITING", "5"), "queued and offered")
 		offers, err := anna.Interactions(ctx, "state=Offered&mine=true")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(anna.Command(ctx, offers[0].ID, "accept")).To(Succeed())

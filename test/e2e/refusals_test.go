@@ -9,7 +9,7 @@ import (
 )
 
 // Each manifest is wrong in one place; the refusal names the field and what it must be.
-var _ = Describe("kubectl apply", Ordered, func() {
+var _ = Describe("kubectl apply", Ordered, ContinueOnFailure, func() {
 	const namespace = "refusals"
 
 	BeforeAll(func(ctx SpecContext) {
@@ -50,11 +50,11 @@ spec:
 		Entry("a bad codec", func() string { return agent("bad", "sip: {codecs: [mp3]}") }, "spec.sip.codecs[0]", `supported values: "ulaw"`),
 		Entry("a key of six characters", func() string { return account("SUPPOR", "bad@example.test", "") }, "spec.key", "may not be more than 5"),
 		Entry("a weak password", func() string { return secret("weak", "agent", "password: alllowercase1") }, "password", "at least 1 uppercase letter"),
-		Entry("a duplicate username", func() string { return agent("bad", "username: taken.name") }, "spec.username", "agent/taken"),
+		Entry("a duplicate username", func() string { return agent("bad", "username: taken.name") }, "spec.username", "Agent taken"),
 		Entry("a caller ID with a line break", func() string { return agent("bad", `sip: {callerID: {name: "A\nB"}}`) }, "spec.sip.callerID.name", "should match"),
 		Entry("an unknown field", func() string { return agent("bad", "favouriteColour: blue") }, "spec.favouriteColour", "unknown field"),
 		// And others.
-		Entry("an extension that another agent has", func() string { return agent("bad", `extension: "1001"`) }, "spec.extension", "agent/taken"),
+		Entry("an extension that another agent has", func() string { return agent("bad", `extension: "1001"`) }, "spec.extension", "Agent taken"),
 		Entry("an extension outside of every range", func() string { return agent("bad", `extension: "77"`) }, "spec.extension", "1000 to 9999"),
 		Entry("an extension with letters", func() string { return agent("bad", `extension: "10a1"`) }, "spec.extension", "should match"),
 		Entry("a browser that registers over UDP", func() string { return agent("bad", "typology: WebRTC") }, "sip.transport", "WebRTC registers over WSS"),
@@ -64,12 +64,12 @@ spec:
 		Entry("a registration of a week", func() string { return agent("bad", "sip: {expires: 168h}") }, "spec.sip.expires", "between 60s and 24h"),
 		Entry("a full name that breaks out of its line", func() string { return agent("bad") + `  alias: "x\r\n[evil]"` }, "spec.alias", "should match"),
 		Entry("a voice queue without a number", func() string { return queue("{channel: Voice}") }, "number", "required for channel Voice"),
-		Entry("a number that another queue has", func() string { return queue(`{channel: Voice, number: "600"}`) }, "spec.number", "queue/voice"),
+		Entry("a number that another queue has", func() string { return queue(`{channel: Voice, number: "600"}`) }, "spec.number", "Queue voice"),
 		Entry("a mail queue that rings everybody", func() string { return queue("{channel: Email, strategy: Ringall}") }, "strategy", "RRMemory and LeastRecent"),
 		Entry("a member that is two things", func() string {
 			return queue(`{channel: Email, members: [{teamRef: {name: a}, agentRef: {name: b}}]}`)
 		}, "spec.members[0]", "exactly one of the fields"),
-		Entry("an address that another account has", func() string { return account("OTHER", "Refusals@example.test", "") }, "spec.address", "emailaccount/refusals"),
+		Entry("an address that another account has", func() string { return account("OTHER", "Refusals@example.test", "") }, "spec.address", "EmailAccount refusals"),
 		Entry("a poll every second", func() string { return account("OTHER", "bad@example.test", ", pollInterval: 1s") }, "spec.imap.pollInterval", "between 10s and 1h"),
 		Entry("a switch that YAML 1.1 takes for a boolean", func() string { return agent("bad", "accountState: on") }, "spec.accountState", `supported values: "Active"`),
 		Entry("a second contact center", func() string {
