@@ -40,16 +40,16 @@ func inRanges(number string, ranges []ExtensionRange) bool {
 
 // AllocateExtension implements Extensions.
 func (db *DB) AllocateExtension(ctx context.Context, owner ExtensionOwner, wanted string, ranges []ExtensionRange, quarantine time.Duration) (string, error) {
-	if wanted != "" && !inRanges(wanted, ranges) {
-		return "", fmt.Errorf("store: %s: %w", wanted, ErrOutOfRange)
-	}
-	// Nothing to do is the common case, and needs no lock.
+	// Nothing to do is the common case, and needs no lock. What an owner has it keeps, also when the ranges have changed.
 	present, err := presentExtension(ctx, db.read(), owner)
 	if err == nil && (wanted == "" || wanted == present) {
 		return present, nil
 	}
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return "", fmt.Errorf("store: allocate extension: %w", err)
+	}
+	if wanted != "" && !inRanges(wanted, ranges) {
+		return "", fmt.Errorf("store: %s: %w", wanted, ErrOutOfRange)
 	}
 	var got string
 	err = db.write(ctx, "allocate extension", func(t *tx) error {

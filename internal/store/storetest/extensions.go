@@ -105,3 +105,25 @@ func testExtensions(t *testing.T, open Open) {
 		}
 	})
 }
+
+// testKeptExtension: narrowed ranges take no number away; they only bind new ones.
+func testKeptExtension(t *testing.T, open Open) {
+	db := open(t)
+	ctx := t.Context()
+	owner := store.ExtensionOwner{Namespace: ns, Kind: "agent", Name: "alice"}
+	wide, narrow := []store.ExtensionRange{{From: "1000", To: "1999"}}, []store.ExtensionRange{{From: "2000", To: "2999"}}
+	for _, c := range []struct {
+		wanted string
+		ranges []store.ExtensionRange
+		want   string
+		err    error
+	}{
+		{"1005", wide, "1005", nil}, {"1005", narrow, "1005", nil}, {"", narrow, "1005", nil}, {"1006", narrow, "", store.ErrOutOfRange},
+		{"2006", narrow, "2006", nil},
+	} {
+		got, err := db.AllocateExtension(ctx, owner, c.wanted, c.ranges, 0)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("wanted %q: got %q, %v; want %q, %v", c.wanted, got, err, c.want, c.err)
+		}
+	}
+}

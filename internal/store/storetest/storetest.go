@@ -24,6 +24,7 @@ type Open func(t testing.TB, opts ...store.Option) store.Store
 func Run(t *testing.T, open Open) {
 	for name, test := range map[string]func(*testing.T, Open){
 		"Extensions":    testExtensions,
+		"KeptExtension": testKeptExtension,
 		"Directory":     testDirectory,
 		"Credentials":   testCredentials,
 		"Presence":      testPresence,
