@@ -17,6 +17,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
 // agentKind makes an Agent a person who can be called and routed to.
@@ -92,7 +93,7 @@ func (k *agentKind) allocate(ctx context.Context, a *v1alpha1.Agent, center *v1a
 		ranges = append(ranges, store.ExtensionRange{From: r.From, To: r.To})
 	}
 	quarantine := duration(center.Spec.Extensions.Quarantine, 24*time.Hour)
-	ext, err := k.store.AllocateExtension(ctx, agentOwner(a), a.Spec.Extension, ranges, quarantine)
+	ext, err := k.extension(ctx, a, ranges, quarantine)
 	condition := v1alpha1.ConditionExtensionAllocated
 	switch {
 	case errors.Is(err, store.ErrRangeFull):
@@ -112,6 +113,20 @@ func (k *agentKind) allocate(ctx context.Context, a *v1alpha1.Agent, center *v1a
 		return true, nil
 	}
 	return false, nil
+}
+
+// extension asks the store. A number that the status shows is asked for by name and whatever the ranges are now, so that a store
+// that was lost does not renumber the people; only when somebody else has it meanwhile does the agent get another.
+func (k *agentKind) extension(ctx context.Context, a *v1alpha1.Agent, ranges []store.ExtensionRange, quarantine time.Duration) (string, error) {
+	owner, shown := agentOwner(a), a.Status.Extension
+	if shown != "" && (a.Spec.Extension == "" || a.Spec.Extension == shown) {
+		ext, err := k.store.AllocateExtension(ctx, owner, shown, nil, quarantine)
+		var taken *store.TakenError
+		if a.Spec.Extension != "" || !errors.As(err, &taken) {
+			return ext, err
+		}
+	}
+	return k.store.AllocateExtension(ctx, owner, a.Spec.Extension, ranges, quarantine)
 }
 
 // showMembership fills in teams and queues.
@@ -145,9 +160,7 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent) error {
 		Typology: string(a.Spec.Typology), Transport: string(a.Spec.SIP.Transport),
 		ExpiresSeconds:     int(duration(a.Spec.SIP.Expires, time.Hour).Seconds()),
 		PasswordManagement: string(a.Spec.PasswordManagement),
-	}
-	for _, c := range a.Spec.SIP.Codecs {
-		profile.Codecs = append(profile.Codecs, string(c))
+		Codecs:             voice.Endpoint{Transport: voice.Transport(a.Spec.SIP.Transport), Codecs: codecs(a)}.EffectiveCodecs(),
 	}
 	raw, err := json.Marshal(profile)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
 // phone keeps the SIP Secret and says whether every PBX has the endpoint as it is now.
@@ -69,7 +70,7 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 		return false, err
 	}
 	if broken := e.Validate(pbxModel(pbx)); len(broken) > 0 {
-		s.stall(condition, v1alpha1.ReasonInvalid, fmt.Sprintf("PBX %s: %s", pbx.Name, errors.Join(broken...)))
+		s.stall(condition, unfitReason(broken), fmt.Sprintf("PBX %s: %s", pbx.Name, errors.Join(broken...)))
 		return false, nil
 	}
 	switch {
@@ -85,6 +86,19 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 		s.wait(condition, v1alpha1.ReasonWaitingForPBX, "PBX "+pbx.Name+" has not acknowledged the present configuration yet")
 	}
 	return false, nil
+}
+
+// unfitReason names why an endpoint does not fit a PBX.
+func unfitReason(broken []error) string {
+	if f, ok := errors.AsType[*voice.FieldError](errors.Join(broken...)); ok {
+		switch f.Field {
+		case "Transport":
+			return v1alpha1.ReasonTransportMissing
+		case "Context":
+			return v1alpha1.ReasonContextForbidden
+		}
+	}
+	return v1alpha1.ReasonInvalid
 }
 
 // keepSIPSecret writes the Secret a phone or a client is configured from. Its password is the one the spec refers to, else the

@@ -77,7 +77,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	return k.showWorker(ctx, e, center, s)
 }
 
-// routed checks the queue that new interactions go to. Until it is right they wait in the list of unread ones.
+// routed checks the queue that new interactions go to. Until it is right nothing is fetched, and mails wait in the mailbox.
 func (k *accountKind) routed(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
 	var q v1alpha1.Queue
 	name := e.Spec.Routing.QueueRef.Name
@@ -126,6 +126,9 @@ func showServer(s *scope, condition, reason, message string) {
 	case remote.ReasonReady:
 		s.ok(condition, remote.ReasonReady, message)
 	case "", remote.ReasonPending, remote.ReasonConnecting:
+		if message == "" {
+			message = "the mail worker is connecting"
+		}
 		s.wait(condition, remote.ReasonConnecting, message)
 	default:
 		s.fail(condition, reason, message)

@@ -25,6 +25,12 @@ type mailboxes struct {
 	client.Client
 	checker admission.Checker
 	workers mailWorkers
+	queues  queueReader
+}
+
+// queueReader tells which queues routing knows.
+type queueReader interface {
+	GetQueue(ctx context.Context, key store.Key) (store.Queue, error)
 }
 
 // mailWorkers is what runs them.
@@ -65,6 +71,16 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 	if center == nil || len(problems) > 0 || len(missing) > 0 {
 		m.workers.Remove(key) // the account's own conditions say why
 		return ctrl.Result{}, nil
+	}
+	q, err := m.queues.GetQueue(ctx, store.Key{Namespace: e.Namespace, Name: e.Spec.Routing.QueueRef.Name})
+	if errors.Is(err, store.ErrNotFound) || (err == nil && q.Channel != store.ChannelEmail) {
+		// What cannot be routed stays in the mailbox, where nothing can happen to it. The queue's arrival brings us back; routing
+		// hears of it a moment later.
+		m.workers.Remove(key)
+		return ctrl.Result{RequeueAfter: soon}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("finding the account's queue: %w", err)
 	}
 	config, err := mailConfig(ctx, m.Client, &e, center)
 	if err != nil {

@@ -44,6 +44,9 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 	if _, ok, err := theCenter(ctx, k.Client, p.Namespace, s); err != nil || !ok {
 		return err
 	}
+	if broken := pbxModel(p).Validate(); len(broken) > 0 {
+		return s.invalid(v1alpha1.ConditionInSync, errors.Join(broken...))
+	}
 	if ok, err := k.keepLinkSecret(ctx, p, s); err != nil || !ok {
 		return err
 	}
@@ -108,7 +111,7 @@ func showLink(s *scope, status linkStatus) {
 	case rejected(status):
 		s.fail(condition, v1alpha1.ReasonRejected, "the present configuration was refused, the one before is in effect: "+status.LastRejection.Reason)
 	case len(status.RestartRequired) > 0:
-		s.fail(condition, v1alpha1.ReasonRestartRequired, "spec.transports, spec.bindAddress or spec.advertisedAddress changed; restart Asterisk when calls allow it")
+		s.fail(condition, v1alpha1.ReasonRestartRequired, "spec.transports or spec.bindAddress changed; restart Asterisk when calls allow it")
 	case status.WantedVersion == "" || status.AppliedVersion != status.WantedVersion:
 		s.wait(condition, v1alpha1.ReasonProgressing, "the present configuration is on its way")
 	default:

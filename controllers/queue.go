@@ -69,11 +69,8 @@ func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 	return k.showDuty(ctx, q, members)
 }
 
-// effect hands the queue to whoever distributes its channel.
+// effect records the queue for routing and the desk, and hands a voice queue to the PBXes.
 func (k *queueKind) effect(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, r *roster, s *scope) error {
-	if q.Spec.Channel == v1alpha1.ChannelVoice {
-		return k.effectVoice(ctx, q, members, r, s)
-	}
 	d := store.Queue{
 		Key: storeKey(q), DisplayName: displayName(q.Spec.DisplayName, q.Name), Channel: store.Channel(q.Spec.Channel),
 		Strategy: string(q.Spec.Strategy), OfferTimeout: 30 * time.Second,
@@ -86,6 +83,9 @@ func (k *queueKind) effect(ctx context.Context, q *v1alpha1.Queue, members []v1a
 	}
 	if err := k.store.PutQueue(ctx, d); err != nil {
 		return fmt.Errorf("recording the queue: %w", err)
+	}
+	if q.Spec.Channel == v1alpha1.ChannelVoice {
+		return k.effectVoice(ctx, q, members, r, s)
 	}
 	return nil
 }
@@ -170,7 +170,9 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 
 func (k *queueKind) Finalize(ctx context.Context, q *v1alpha1.Queue) (bool, error) {
 	if q.Spec.Channel == v1alpha1.ChannelVoice {
-		return true, k.store.ReleaseExtension(ctx, queueOwner(q), 0)
+		if err := k.store.ReleaseExtension(ctx, queueOwner(q), 0); err != nil {
+			return false, err
+		}
 	}
 	err := k.store.DeleteQueue(ctx, storeKey(q))
 	if errors.Is(err, store.ErrNotFound) {

@@ -159,10 +159,11 @@ func (w *wiring) addAccounts() error {
 
 func (w *wiring) addMailboxes() error {
 	everyReplica := false
-	r := &mailboxes{Client: w.c, checker: w.checker, workers: w.o.Workers}
+	r := &mailboxes{Client: w.c, checker: w.checker, workers: w.o.Workers, queues: w.o.Store}
 	return ctrl.NewControllerManagedBy(w.mgr).Named("mailboxes").WithOptions(controller.Options{NeedLeaderElection: &everyReplica}).
 		For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
+		Watches(&v1alpha1.Queue{}, later(handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue)), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
 		Complete(r)
 }

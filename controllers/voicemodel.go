@@ -117,9 +117,7 @@ func (v voiceModel) endpoint(ctx context.Context, pbx *v1alpha1.PBX, a *v1alpha1
 		Context:     a.Spec.SIP.Context,
 		Expires:     duration(a.Spec.SIP.Expires, time.Hour),
 		Callable:    true,
-	}
-	for _, c := range a.Spec.SIP.Codecs {
-		e.Codecs = append(e.Codecs, string(c))
+		Codecs:      codecs(a),
 	}
 	for _, g := range a.Spec.SIP.CallGroups {
 		e.CallGroups = append(e.CallGroups, int(g))
@@ -135,6 +133,14 @@ func (v voiceModel) endpoint(ctx context.Context, pbx *v1alpha1.PBX, a *v1alpha1
 		e.Voicemail = &voice.Mailbox{PIN: pin, FullName: a.Spec.FullName}
 	}
 	return e, nil
+}
+
+func codecs(a *v1alpha1.Agent) []string {
+	var names []string
+	for _, c := range a.Spec.SIP.Codecs {
+		names = append(names, string(c))
+	}
+	return names
 }
 
 func (v voiceModel) reference(ctx context.Context, namespace string, ref *v1alpha1.SecretKeyReference) (string, error) {
@@ -187,6 +193,7 @@ func pbxModel(pbx *v1alpha1.PBX) voice.PBX {
 		BindAddress:       pbx.Spec.BindAddress,
 		AdvertisedAddress: pbx.Spec.AdvertisedAddress,
 		AllowedContexts:   pbx.Spec.Contexts,
+		LocalNetworks:     pbx.Spec.LocalNetworks,
 	}
 	if t := pbx.Spec.Transports.UDP; t != nil {
 		m.UDPPort = int(t.Port)

@@ -50,7 +50,6 @@ const (
 	ReasonPaused      = "Paused"
 	ReasonDeactivated = "Deactivated"
 	ReasonInactive    = "Inactive"
-	ReasonDeleting    = "Deleting"
 
 	// ReasonInvalid: a rule that admission would have enforced is broken.
 	ReasonInvalid = "Invalid"

@@ -127,8 +127,8 @@ type PasswordPolicySpec struct {
 
 // EmailDefaults for accounts that do not say otherwise.
 type EmailDefaults struct {
-	// pollInterval between looks into a mailbox whose server cannot notify (IDLE), with ±10 % jitter; with IDLE it is the
-	// interval of an additional full check. Default 60s.
+	// pollInterval between looks into a mailbox whose server cannot notify (IDLE, RFC 2177), with ±10 % jitter. A mailbox whose server can is looked
+	// through at every notice and every 9 minutes. Default 60s.
 	// +optional
 	// +kubebuilder:default="60s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"

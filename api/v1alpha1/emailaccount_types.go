@@ -47,7 +47,7 @@ type EmailAccountSpec struct {
 	// +required
 	Authentication EmailAuthentication `json:"authentication"`
 
-	// imap is where mails come from.
+	// imap is where mails come from. Only mails that nobody has seen yet are taken: one that was opened in another program first is not.
 	// +required
 	IMAP EmailIMAP `json:"imap"`
 

@@ -16,13 +16,23 @@ type PBXSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="realm is immutable: it is part of every agent's digest"
 	Realm string `json:"realm,omitempty"`
 
-	// advertisedAddress is the host name or IP address at which phones reach this PBX. Agents get it in their SIP Secret, and an
-	// IP address that differs from Asterisk's own is announced in signalling and media (NAT in front of the PBX).
+	// advertisedAddress is the host name or IP address at which phones reach this PBX. Agents get it in their SIP Secret, and unless it equals
+	// bindAddress, Asterisk announces it in signalling and media to everybody outside localNetworks (NAT in front of the PBX).
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+)$`
 	AdvertisedAddress string `json:"advertisedAddress"`
+
+	// localNetworks are the networks, as IPv4 or IPv6 prefixes, whose phones reach Asterisk without translation: they are given its own address
+	// instead of advertisedAddress.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=3
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:XValidation:rule="self.all(n, isCIDR(n))",message="localNetworks must be network prefixes such as 10.0.0.0/8"
+	LocalNetworks []string `json:"localNetworks,omitempty"`
 
 	// bindAddress is the IPv4 address Asterisk listens on. Default 0.0.0.0, every address.
 	// +optional
@@ -32,18 +42,19 @@ type PBXSpec struct {
 	BindAddress string `json:"bindAddress,omitempty"`
 
 	// transports that phones may use, each with its port. Default: UDP and TCP on 5060. Asterisk cannot change a transport
-	// while it runs: a change here takes effect at its next restart, which InSync=False, reason RestartRequired, asks for.
+	// while it runs: a change of a port here, or of bindAddress, takes effect at its next restart, which InSync=False, reason RestartRequired, asks for.
 	// +optional
 	// +kubebuilder:default={udp: {port: 5060}, tcp: {port: 5060}}
 	Transports PBXTransports `json:"transports,omitempty"`
 
-	// contexts of the dialplan that agents may be put in, beside from-sip.
+	// contexts of the dialplan that agents may be put in, beside from-sip. general, globals and names that begin with ringmaster are taken.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=79
 	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9_.-]+$`
+	// +kubebuilder:validation:XValidation:rule="self.all(c, !(c in ['general', 'globals']) && !c.startsWith('ringmaster'))",message="contexts must not be general, globals or begin with ringmaster"
 	Contexts []string `json:"contexts,omitempty"`
 }
 

@@ -1,7 +1,7 @@
 // Package pbxlink is the link between the manager and the pbxlets beside the
 // PBXes: the protocol (pbxlinkv1), its server, and what both ends share. The
-// manager holds the wanted state of every PBX; whichever replica a pbxlet has
-// dialled brings that PBX to it and reports what the PBX says.
+// manager that leads holds the wanted state of every PBX, brings the pbxlets
+// that have dialled it to that state, and reports what their PBXes say.
 package pbxlink
 
 import (
@@ -22,9 +22,10 @@ const (
 	MaxMessage = 64 << 20
 
 	// KeepaliveInterval is how often each side asks an idle connection whether
-	// it is alive, and KeepaliveTimeout how long it waits for the answer.
+	// it is alive.
 	KeepaliveInterval = 20 * time.Second
-	KeepaliveTimeout  = 10 * time.Second
+	// KeepaliveTimeout is how long it waits for the answer.
+	KeepaliveTimeout = 10 * time.Second
 )
 
 // ServerOptions are the options a gRPC server needs to carry the link; TLS is

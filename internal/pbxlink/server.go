@@ -135,7 +135,7 @@ func (s *Server) Forget(pbx string) {
 }
 
 // Shutdown ends every session, so that the gRPC server can stop gracefully and
-// the pbxlets dial another replica.
+// the pbxlets dial the next leader.
 func (s *Server) Shutdown() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

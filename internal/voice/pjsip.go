@@ -72,7 +72,8 @@ func (e Endpoint) context() string {
 	return e.Context
 }
 
-func (e Endpoint) codecs() []string {
+// EffectiveCodecs are the codecs in order of preference, the default ones where the endpoint names none.
+func (e Endpoint) EffectiveCodecs() []string {
 	switch {
 	case len(e.Codecs) > 0:
 		return e.Codecs
@@ -171,7 +172,7 @@ func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	// checked by the auth and never chooses another endpoint.
 	set("identify_by", "username")
 	set("callerid", callerID)
-	set("allow", "!all,"+strings.Join(e.codecs(), ","))
+	set("allow", "!all,"+strings.Join(e.EffectiveCodecs(), ","))
 	set("direct_media", "no")
 	writeNAT(set, e)
 	if e.transport() == WSS {

@@ -215,7 +215,7 @@ func (e *engine) rollBack(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapsho
 		return ctx.Err()
 	}
 	if broken(ctx, a) {
-		e.nack(s, fmt.Errorf("Asterisk ended while it loaded the files: %w", cause))
+		e.nack(s, fmt.Errorf("the Asterisk process ended while it loaded the files: %w", cause))
 		return nil
 	}
 	if old.Version == "" {
