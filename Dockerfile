@@ -7,8 +7,8 @@ COPY api/ api/
 COPY cmd/ cmd/
 COPY controllers/ controllers/
 COPY internal/ internal/
-ARG TARGETOS TARGETARCH
-RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -ldflags '-s -w' -o /ringmaster ./cmd/ringmaster
+ARG TARGETOS TARGETARCH VERSION=devel
+RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /ringmaster ./cmd/ringmaster
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /ringmaster /ringmaster

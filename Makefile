@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := $(CURDIR)/bin
 TOOLS := $(BIN)/tools
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo devel)
 ONCE := hack/once
 # Everything but the race detector does without cgo: one set of compiled
 # packages serves the programs, go run and the linters.
@@ -77,7 +78,7 @@ bench: parts build ## Measure what DESIGN promises to be fast; writes bench.json
 
 .PHONY: build
 build: ## Build the programs of cmd/ into bin/.
-	@for program in cmd/*/; do go build -o "$(BIN)/$$(basename "$$program")" "./$$program"; done
+	@for program in cmd/*/; do CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o "$(BIN)/$$(basename "$$program")" "./$$program"; done
 
 .PHONY: generate
 generate: tools ## Write CRDs, roles, webhooks, deep copies, protocol code and the API reference.

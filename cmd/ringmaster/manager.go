@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -74,7 +75,7 @@ func managerCommand() *cobra.Command {
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "where metrics are served; 0 turns them off")
 	f.BoolVar(&o.secureMetrics, "metrics-secure", true, "serve metrics over TLS, to callers the API server authorises")
 	f.StringVar(&o.healthAddress, "health-bind-address", ":8081", "where /healthz and /readyz are served")
-	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica at a time reconcile and hold the PBX link")
+	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica at a time reconcile and hold the PBX link; on SQLite there is only one, and no election")
 	f.StringVar(&o.certSecret, "certificate-secret", "ringmaster-certificate", "Secret in --namespace with the manager's own authority and certificate; made when absent")
 	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc"}, "DNS names of that certificate")
 	f.IPSliceVar(&o.certIPs, "certificate-ip", nil, "IP addresses of that certificate")
@@ -119,6 +120,9 @@ func runManager(ctx context.Context, o managerOptions) error {
 	}
 	defer func() { _ = db.Close() }()
 
+	// The lock of the database file already keeps a second manager out; without a lease to lose, desks and mail go on while the API
+	// server is away.
+	o.leaderElect = o.leaderElect && !strings.HasPrefix(url, "sqlite:")
 	mgr, err := newManager(config, scheme, cert, o)
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ type ReplyInput struct {
 // impossible; the whole error text is shown to the agent.
 var ErrNotSendable = errors.New("the reply cannot be sent")
 
-// ReplyComposer makes the outbound message and its raw bytes: headers, threading, quoting. It stores and sends nothing.
+// ReplyComposer makes the outbound message and its raw bytes: headers and threading. It stores and sends nothing.
 type ReplyComposer interface {
 	Compose(ctx context.Context, in ReplyInput) (store.Message, []byte, error)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// Sending is tried sendAttempts times, by default over about six hours.
+// Sending is tried sendAttempts times, by default over about four hours.
 const (
 	sendAttempts   = 10
 	lastRetry      = 2 * time.Hour
