@@ -180,8 +180,11 @@ func (e *engine) work(ctx context.Context, a *asterisk) error {
 		case <-resync.C:
 			err = e.resync(ctx, a)
 		case <-lookup.C:
-			if a.Lost() {
+			switch {
+			case a.Lost():
 				err = e.resync(ctx, a)
+			case e.tables.contactsDoubtful():
+				err = e.syncContacts(ctx, a)
 			}
 			err = errors.Join(err, e.lookup(ctx, a))
 		}

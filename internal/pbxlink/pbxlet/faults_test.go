@@ -63,6 +63,32 @@ func TestDeletedAgentIsGone(t *testing.T) {
 	talk(r, caller, "1003", talkAgain)
 }
 
+// Asterisk reports neither the contact that goes with its AOR nor the same contact when both are back.
+func TestSamePhoneComesBack(t *testing.T) {
+	r := newRig(t)
+	two := r.center(2)
+	r.apply(two)
+	p := r.registered(two.Agents[1].Extension)
+	known := func(want int) func() error {
+		return func() error {
+			if n := len(r.manager.server.Contacts(pbxKey)[two.Agents[1].Extension]); n != want {
+				return fmt.Errorf("%d contacts are known, want %d", n, want)
+			}
+			return nil
+		}
+	}
+	r.eventually("registered", known(1))
+	one := r.center(2)
+	one.Agents = one.Agents[:1]
+	r.apply(one, pbxlink.SnapshotOptions{AllowShrink: true})
+	r.eventually("gone with the agent", known(0))
+	r.apply(two)
+	if err := p.Register(r.soon()); err != nil {
+		t.Fatal(err)
+	}
+	r.eventually("registered again", known(1))
+}
+
 func TestDropContacts(t *testing.T) {
 	r := newRig(t)
 	r.apply(r.center(2))

@@ -29,7 +29,9 @@ type tables struct {
 	devices  map[string]string
 	// nameless are contacts whose user agent has not been looked up.
 	nameless map[contactKey]bool
-	dirty    unsent
+	// moved are the extensions whose device changed state since the last call of contactsDoubtful.
+	moved map[string]bool
+	dirty unsent
 }
 
 type memberKey struct{ queue, extension string }
@@ -52,7 +54,7 @@ func newTables(wake func()) *tables {
 	return &tables{
 		wake: wake, asterisk: &pbxlinkv1.Asterisk{},
 		contacts: map[string]map[string]*pbxlinkv1.Contact{}, members: map[memberKey]*pbxlinkv1.QueueMember{},
-		waiting: map[string]int{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, dirty: newUnsent(),
+		waiting: map[string]int{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
 	}
 }
 
@@ -146,7 +148,26 @@ func (t *tables) deviceEvent(m ami.Message) bool {
 	}
 	t.devices[extension] = m.Get("State")
 	t.dirty.devices[extension] = true
+	t.moved[extension] = true
 	return true
+}
+
+// contactsDoubtful tells whether a device that changed its state contradicts the contacts known here. Asterisk reports no
+// contact that goes with an AOR, nor the same contact when AOR and phone are back; it does report the device.
+func (t *tables) contactsDoubtful() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	doubtful := false
+	for extension := range t.moved {
+		switch t.devices[extension] {
+		case "UNAVAILABLE", "INVALID", "UNKNOWN":
+			doubtful = doubtful || len(t.contacts[extension]) > 0
+		default:
+			doubtful = doubtful || len(t.contacts[extension]) == 0
+		}
+	}
+	clear(t.moved)
+	return doubtful
 }
 
 // setMember takes in a member's event or list entry.
