@@ -24,6 +24,7 @@ var _ = Describe("A thousand agents applied in one go", func() {
 		count   = 1000
 		ready   = 4 * time.Minute
 		reloads = 3
+		settled = 12 * time.Second // statuses follow what happens within ten
 		idle    = time.Minute
 	)
 
@@ -53,17 +54,20 @@ var _ = Describe("A thousand agents applied in one go", func() {
 		AddReportEntry("all Ready", took.Round(time.Second).String())
 		AddReportEntry("reloads of Asterisk", used)
 		GinkgoWriter.Printf("applied in %s, all Ready after %s, %d reloads\n", applied, took, used)
-		Expect(used).To(BeNumerically("<=", reloads))
+		// A flood is held for a minute at most, and a machine busy with other tests needs minutes to apply it.
+		Expect(used).To(BeNumerically("<=", max(reloads, 2+int(applied/time.Minute))))
 		Expect(registered(ctx, fmt.Sprintf("agent%04d", count/2)).Unregister(ctx)).To(Succeed())
 
 		By("a minute in which nothing happens")
 		// Statuses follow the registration just seen within ten seconds.
 		Eventually(rows(ctx, center, "agents", fmt.Sprintf("agent%04d", count/2))).Should(shows("PHONE", "Unregistered"))
-		Eventually(func() map[string]float64 {
-			was := writes(ctx)
-			time.Sleep(5 * time.Second)
-			return growth(was, writes(ctx))
-		}).WithTimeout(patience).Should(BeEmpty(), "all is quiet")
+		last, since := writes(ctx), time.Now()
+		Eventually(func() time.Duration {
+			if now := writes(ctx); len(growth(last, now)) > 0 {
+				last, since = now, time.Now()
+			}
+			return time.Since(since)
+		}).WithPolling(time.Second).Should(BeNumerically(">", settled), "statuses have followed")
 		was, versions := writes(ctx), resourceVersions(ctx)
 		Consistently(func() map[string]float64 { return growth(was, writes(ctx)) }).
 			WithTimeout(idle).WithPolling(5 * time.Second).Should(BeEmpty())
