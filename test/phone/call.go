@@ -112,9 +112,8 @@ func (p *Phone) invite(ctx context.Context, target string, m *media) (*sipgo.Dia
 		return sess, nil
 	}
 	_ = sess.Close()
-	var refused *sipgo.ErrDialogResponse
-	if errors.As(err, &refused) {
-		return nil, &StatusError{Method: "INVITE", Code: int(refused.Res.StatusCode), Reason: refused.Res.Reason}
+	if refused, ok := errors.AsType[*sipgo.ErrDialogResponse](err); ok {
+		return nil, &StatusError{Method: "INVITE", Code: refused.Res.StatusCode, Reason: refused.Res.Reason}
 	}
 	return nil, fmt.Errorf("phone %s: call %s: %w", p.opts.User, target, err)
 }

@@ -51,7 +51,7 @@ func (p *Phone) register(ctx context.Context, expires time.Duration) error {
 		return fmt.Errorf("phone %s: register: %w", p.opts.User, err)
 	}
 	if !res.IsSuccess() {
-		return &StatusError{Method: "REGISTER", Code: int(res.StatusCode), Reason: res.Reason}
+		return &StatusError{Method: "REGISTER", Code: res.StatusCode, Reason: res.Reason}
 	}
 	return nil
 }
