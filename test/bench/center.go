@@ -40,6 +40,7 @@ type center struct {
 	client client.Client
 	logs   string
 	agents int
+	signIn bool
 
 	// withoutManager is how long the API server took for the same objects while no manager ran; created is how long it
 	// took with one, and ready how long until all were Ready, both from the first request on.
@@ -54,7 +55,7 @@ func newCenter(ctx context.Context, b *bench) (_ *center, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &center{stack: stack, agents: b.agents, logs: b.keepLogs}
+	c := &center{stack: stack, agents: b.agents, signIn: b.signIn, logs: b.keepLogs}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
@@ -158,7 +159,7 @@ func (c *center) fill(ctx context.Context) (err error) {
 func (c *center) create(ctx context.Context, namespace string) (time.Duration, error) {
 	objects := make([][2]client.Object, c.agents)
 	for n := range objects {
-		objects[n] = agentObjects(namespace, n)
+		objects[n] = c.agentObjects(namespace, n)
 	}
 	begin := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
@@ -175,23 +176,21 @@ func (c *center) create(ctx context.Context, namespace string) (time.Duration, e
 func agentName(n int) string { return fmt.Sprintf("agent%05d", n) }
 
 // agentObjects are a Secret and the Agent that takes both its passwords from there.
-func agentObjects(namespace string, n int) [2]client.Object {
+func (c *center) agentObjects(namespace string, n int) [2]client.Object {
 	name := agentName(n)
 	ref := func(key string) *v1alpha1.SecretKeyReference {
 		return &v1alpha1.SecretKeyReference{Name: name, Key: key}
+	}
+	spec := v1alpha1.AgentSpec{FullName: "Agent " + strconv.Itoa(n), Email: name + "@example.com", SIP: v1alpha1.AgentSIP{PasswordSecretRef: ref(sipKey)}}
+	if c.signIn {
+		spec.PasswordSecretRef = ref(passwordKey)
 	}
 	return [2]client.Object{
 		&corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{v1alpha1.CredentialLabel: "agent"}},
 			StringData: map[string]string{passwordKey: fmt.Sprintf("Harbor-%05d-Violet", n), sipKey: fmt.Sprintf("phone-%05d-first", n)},
 		},
-		&v1alpha1.Agent{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-			Spec: v1alpha1.AgentSpec{
-				FullName: "Agent " + strconv.Itoa(n), Email: name + "@example.com",
-				PasswordSecretRef: ref(passwordKey), SIP: v1alpha1.AgentSIP{PasswordSecretRef: ref(sipKey)},
-			},
-		},
+		&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Spec: spec},
 	}
 }
 

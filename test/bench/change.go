@@ -64,12 +64,11 @@ func (c *center) changeOne(ctx context.Context, a *v1alpha1.Agent, password stri
 		return 0, err
 	}
 	for {
-		var refused *phone.StatusError
 		err := p.Register(ctx)
 		if err == nil {
 			return time.Since(begin), nil
 		}
-		if !errors.As(err, &refused) {
+		if _, refused := errors.AsType[*phone.StatusError](err); !refused {
 			return 0, err
 		}
 		if err := sleep(ctx, registerPause); err != nil {

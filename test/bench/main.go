@@ -34,6 +34,7 @@ type options struct {
 	mails, mailRounds      int
 	decisions              int
 	idle                   time.Duration
+	signIn                 bool
 	keepLogs               string
 }
 
@@ -91,6 +92,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.mailRounds, "mail-rounds", 2, "mailboxes for each of the three programs")
 	flag.IntVar(&b.decisions, "decisions", 5000, "interactions routed on each store")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "time in which nothing may be written")
+	flag.BoolVar(&b.signIn, "sign-in", true, "give every agent a sign-in password; without, the difference is what hashing them costs")
 	flag.StringVar(&b.keepLogs, "logs", "", "directory the parts' logs of the center are copied to")
 	flag.Parse()
 	if b.agents < 1 || b.changes < 1 || b.flood < 1 || b.registerRounds < 1 || b.mails < 1 || b.mailRounds < 1 || b.decisions < 1 {
