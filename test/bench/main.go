@@ -110,11 +110,10 @@ func run(ctx context.Context) error {
 	}
 	b.dir = filepath.Join(filepath.Dir(base), "bin", ".bench")
 	b.report = newReport(b.options)
-	if err := b.measure(ctx); err != nil {
-		return err
-	}
+	err = b.measure(ctx)
+	// What was measured before a failure is not lost.
 	b.report.print(os.Stdout)
-	if err := b.report.write(b.out); err != nil {
+	if err := errors.Join(err, b.report.write(b.out)); err != nil {
 		return err
 	}
 	if !b.report.held() && !b.reportOnly {
