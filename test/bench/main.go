@@ -87,7 +87,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.agents, "agents", 5000, "agents of the center, and endpoints in the section register")
 	flag.IntVar(&b.changes, "changes", 30, "SIP passwords changed one after the other")
 	flag.IntVar(&b.flood, "flood", 1000, "SIP passwords changed at once, at most one for each agent")
-	flag.IntVar(&b.registerRounds, "register-rounds", 5, "times that every endpoint registers at each of the two PBXes")
+	flag.IntVar(&b.registerRounds, "register-rounds", 9, "times that every endpoint registers at each of the two PBXes")
 	flag.IntVar(&b.mails, "mails", 5000, "unseen mails in each mailbox")
 	flag.IntVar(&b.mailRounds, "mail-rounds", 2, "mailboxes for each of the three programs")
 	flag.IntVar(&b.decisions, "decisions", 5000, "interactions routed on each store")
