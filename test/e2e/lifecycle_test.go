@@ -9,7 +9,7 @@ import (
 
 var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 	BeforeAll(func(ctx SpecContext) {
-		kubectl(ctx, "apply", "--server-side", "-k", stack.Samples)
+		kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", stack.Samples)
 		DeferCleanup(func(ctx SpecContext) { clean(ctx, center) }, NodeTimeout(patience*2))
 	}, NodeTimeout(patience))
 

@@ -30,14 +30,14 @@ var _ = Describe("A thousand agents applied in one go", func() {
 	)
 
 	It("are Ready after few reloads, and then nothing is written", func(ctx SpecContext) {
-		ranges := func(spec string) {
+		ranges := func(ctx context.Context, spec string) {
 			kubectl(ctx, "patch", "contactcenter", "acme", "-n", center, "--type=merge", "-p", `{"spec":{"extensions":`+spec+`}}`)
 		}
 		// The numbers of the samples stay free for others.
-		ranges(`{"ranges":[{"from":"20000","to":"29999"},{"from":"1000","to":"1999"}]}`)
+		ranges(ctx, `{"ranges":[{"from":"20000","to":"29999"},{"from":"1000","to":"1999"}]}`)
 		DeferCleanup(func(ctx SpecContext) {
 			clean(ctx, center)
-			ranges(`{"ranges":[{"from":"1000","to":"1999"}]}`)
+			ranges(ctx, `{"ranges":[{"from":"1000","to":"1999"}]}`)
 		}, NodeTimeout(ready))
 		file := filepath.Join(stack.Env.Dir, "thousand.yaml")
 		var manifests []string
