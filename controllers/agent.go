@@ -28,6 +28,7 @@ type agentKind struct {
 	checker admission.Checker
 	link    linkView
 	store   agentStore
+	applied *appliedPasswords
 }
 
 // agentStore is what an Agent needs of the store.
@@ -72,10 +73,11 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		return fmt.Errorf("checking the agent's Secrets: %w", err)
 	}
 	forSignIn, forPhone := splitProblems(credentials, "spec.passwordSecretRef")
-	if err := k.account(ctx, a, center, forSignIn, s); err != nil {
+	// The phone first: it must not wait for a password's hash.
+	if err := k.phone(ctx, a, forPhone, s); err != nil {
 		return err
 	}
-	if err := k.phone(ctx, a, forPhone, s); err != nil {
+	if err := k.account(ctx, a, center, forSignIn, s); err != nil {
 		return err
 	}
 	if a.Spec.AccountState == v1alpha1.AccountDeactivated {

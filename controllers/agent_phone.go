@@ -64,7 +64,8 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 			}
 			return true, nil
 		}
-		s.wait(condition, v1alpha1.ReasonProgressing, "waiting for the agent's Secrets")
+		// Its Secret was written a moment ago and is not in the cache yet.
+		s.wait(condition, v1alpha1.ReasonWaitingForPBX, notAcknowledged(pbx))
 		return false, nil
 	case err != nil:
 		return false, err
@@ -83,9 +84,13 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 	case rejected(status):
 		s.fail(condition, v1alpha1.ReasonRejected, "PBX "+pbx.Name+" refused the present configuration; see its status")
 	default:
-		s.wait(condition, v1alpha1.ReasonWaitingForPBX, "PBX "+pbx.Name+" has not acknowledged the present configuration yet")
+		s.wait(condition, v1alpha1.ReasonWaitingForPBX, notAcknowledged(pbx))
 	}
 	return false, nil
+}
+
+func notAcknowledged(pbx *v1alpha1.PBX) string {
+	return "PBX " + pbx.Name + " has not acknowledged the present configuration yet"
 }
 
 // unfitReason names why an endpoint does not fit a PBX.

@@ -9,10 +9,12 @@ import (
 // center applied, a team's label changed) is held until it pauses, because every reload costs Asterisk most of a second
 // however much is in it; nothing is held longer than maxHold.
 const (
-	minGap    = time.Second
-	floodSize = 20
-	floodCalm = 1500 * time.Millisecond
-	maxHold   = time.Minute
+	minGap = time.Second
+	// unchangedGap follows a snapshot that was the same as the one before.
+	unchangedGap = 100 * time.Millisecond
+	floodSize    = 20
+	floodCalm    = 1500 * time.Millisecond
+	maxHold      = time.Minute
 )
 
 // pace remembers what changed in one namespace since the last snapshot.
@@ -45,6 +47,9 @@ func (p *pace) flush(now time.Time) {
 	clear(p.changed)
 	p.flushed = now
 }
+
+// unchanged takes a flush back that turned out to change nothing: the next one need not keep the whole gap.
+func (p *pace) unchanged(now time.Time) { p.flushed = now.Add(unchangedGap - minGap) }
 
 // pacer keeps a pace per namespace.
 type pacer struct {
@@ -79,4 +84,11 @@ func (p *pacer) take(namespace string) time.Duration {
 	}
 	p.of(namespace).flush(now)
 	return 0
+}
+
+// unchanged says that the snapshot taken last is the one before.
+func (p *pacer) unchanged(namespace string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.of(namespace).unchanged(p.now())
 }

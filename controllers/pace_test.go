@@ -55,3 +55,19 @@ func TestPace(t *testing.T) {
 		})
 	}
 }
+
+func TestPaceAfterNothingChanged(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	p := &pace{changed: map[string]bool{}}
+	p.note("a Secret nobody renders", now)
+	p.flush(now)
+	p.unchanged(now)
+	p.note("an agent", now.Add(20*time.Millisecond))
+	if got := p.wait(now.Add(20 * time.Millisecond)); got != 80*time.Millisecond {
+		t.Errorf("wait %s, want the rest of the short gap", got)
+	}
+	p.flush(now.Add(unchangedGap))
+	if got := p.wait(now.Add(unchangedGap)); got != minGap {
+		t.Errorf("wait %s after a change, want the whole gap", got)
+	}
+}

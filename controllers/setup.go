@@ -110,6 +110,7 @@ func (w *wiring) addCenters() error {
 func (w *wiring) addAgents() error {
 	k := &agentKind{
 		Client: w.c, model: w.model, members: membership{w.c}, checker: w.checker, link: w.link, store: w.o.Store,
+		applied: newAppliedPasswords(),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.AgentList](w.c))
 	return w.build("agent").For(&v1alpha1.Agent{}, builder.WithPredicates(ours)).

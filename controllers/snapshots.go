@@ -45,6 +45,9 @@ func (r *snapshots) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("rendering: %w", err)
 	}
+	if r.link.Status(linkKey(&p)).WantedVersion == snapshot.Version {
+		r.pacer.unchanged(p.Namespace)
+	}
 	r.link.SetSnapshot(linkKey(&p), snapshot, pbxlink.SnapshotOptions{AllowShrink: r.mayShrink(&p)})
 	log.FromContext(ctx).V(1).Info("snapshot built", "version", clip(snapshot.Version, 12), "endpoints", len(center.Agents))
 	return ctrl.Result{}, r.duty.push(ctx, p.Namespace)
