@@ -106,7 +106,7 @@ type Status struct {
 	// RestartRequired are transports that run otherwise than written until
 	// Asterisk is restarted.
 	RestartRequired []string
-	// Reloads is how often this pbxlet has reloaded res_pjsip.
+	// Reloads is how often this pbxlet had reloaded res_pjsip at its last acknowledgement; 0 before its first.
 	Reloads int64
 	// LastRejection is the last snapshot refused and not yet followed by an
 	// acknowledged one; nil when there is none.

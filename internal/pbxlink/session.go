@@ -119,6 +119,7 @@ func (l *link) attach(ss *session, hello *pbxlinkv1.Hello) {
 	st := &l.status
 	st.Connected, st.Since, st.Remote = true, time.Now(), ss.remote
 	st.PBXletVersion = hello.GetPbxletVersion()
+	st.Reloads = 0 // another process may have connected; its first acknowledgement says how many
 	st.AppliedVersion, st.AppliedObjects = hello.GetAppliedVersion(), nil
 	if l.wanted != nil && l.wanted.Version == hello.GetAppliedVersion() {
 		st.AppliedObjects = l.wanted.Objects
