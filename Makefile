@@ -43,7 +43,7 @@ dev-down: ## Stop the development environment and delete everything of it.
 
 .PHONY: test
 test: parts ## Run every test against the real servers. PKG=./internal/mail/... limits it.
-	@CGO_ENABLED=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -timeout 30m $(or $(PKG),./...)
+	@CGO_ENABLED=1 $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- -race -count=1 -timeout 30m $(or $(PKG),./...)
 
 .PHONY: verify
 verify: verify-generated lint verify-mod verify-crds ## Everything a change must pass besides its tests.
