@@ -52,13 +52,12 @@ func (k *agentKind) phone(ctx context.Context, a *v1alpha1.Agent, problems []adm
 // provisioned compares the endpoint as it should be with what the PBX acknowledged.
 func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1alpha1.PBX, s *scope) (bool, error) {
 	condition := v1alpha1.ConditionSIPProvisioned
-	status := k.link.Status(linkKey(pbx))
-	applied, there := status.AppliedObjects[agentKey(a.Name)]
 	e, err := k.model.endpoint(ctx, pbx, a)
 	switch {
 	case errors.Is(err, errNotProvisionable):
 		if a.Spec.AccountState == v1alpha1.AccountDeactivated {
-			if there && status.Connected {
+			status := k.link.Status(linkKey(pbx))
+			if _, there := status.AppliedObjects[agentKey(a.Name)]; there && status.Connected {
 				s.wait(condition, v1alpha1.ReasonWaitingForPBX, "PBX "+pbx.Name+" has not withdrawn the endpoint yet")
 				return false, nil
 			}
@@ -74,19 +73,7 @@ func (k *agentKind) provisioned(ctx context.Context, a *v1alpha1.Agent, pbx *v1a
 		s.stall(condition, unfitReason(broken), fmt.Sprintf("PBX %s: %s", pbx.Name, errors.Join(broken...)))
 		return false, nil
 	}
-	switch {
-	case there && applied == e.Fingerprint():
-		return true, nil
-	case k.link.settling(status):
-		s.keep(condition)
-	case !status.Connected:
-		s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+pbx.Name+" is not connected")
-	case rejected(status):
-		s.fail(condition, v1alpha1.ReasonRejected, "PBX "+pbx.Name+" refused the present configuration; see its status")
-	default:
-		s.wait(condition, v1alpha1.ReasonWaitingForPBX, notAcknowledged(pbx))
-	}
-	return false, nil
+	return k.link.acknowledged(s, condition, pbx, agentKey(a.Name), e.Fingerprint(), notAcknowledged(pbx)), nil
 }
 
 func notAcknowledged(pbx *v1alpha1.PBX) string {

@@ -106,3 +106,8 @@ func clip(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// count is a number of things as a status keeps it.
+func count(n int) int32 {
+	return int32(min(n, 1<<30)) //nolint:gosec // bounded
+}

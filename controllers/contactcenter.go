@@ -42,7 +42,7 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 			c.Status.ReadyAgents++
 		}
 	}
-	for _, count := range []struct {
+	for _, kind := range []struct {
 		list client.ObjectList
 		into *int32
 	}{
@@ -50,10 +50,10 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 		{&v1alpha1.PBXList{}, &c.Status.PBXes},
 		{&v1alpha1.EmailAccountList{}, &c.Status.EmailAccounts},
 	} {
-		if err := k.List(ctx, count.list, client.InNamespace(c.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		if err := k.List(ctx, kind.list, client.InNamespace(c.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return fmt.Errorf("counting: %w", err)
 		}
-		*count.into = length(count.list)
+		*kind.into = length(kind.list)
 	}
 	s.ready(v1alpha1.ReasonSucceeded, "the namespace is a contact center")
 	return nil
@@ -62,11 +62,11 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 func length(list client.ObjectList) int32 {
 	switch l := list.(type) {
 	case *v1alpha1.QueueList:
-		return int32(min(len(l.Items), 1<<30)) //nolint:gosec // bounded
+		return count(len(l.Items))
 	case *v1alpha1.PBXList:
-		return int32(min(len(l.Items), 1<<30)) //nolint:gosec // bounded
+		return count(len(l.Items))
 	case *v1alpha1.EmailAccountList:
-		return int32(min(len(l.Items), 1<<30)) //nolint:gosec // bounded
+		return count(len(l.Items))
 	}
 	return 0
 }

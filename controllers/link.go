@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
@@ -38,6 +39,24 @@ func (l linkView) settling(status linkStatus) bool {
 	unheard := !status.Connected && status.Since.IsZero()
 	unread := status.Connected && status.AppliedObjects == nil
 	return (unheard || unread) && time.Since(l.began()) < settleTime
+}
+
+// acknowledged tells whether a PBX has an object in effect as it should be now, and reports in the condition why not.
+func (l linkView) acknowledged(s *scope, condition string, pbx *v1alpha1.PBX, key, fingerprint, missing string) bool {
+	status := l.Status(linkKey(pbx))
+	switch applied, there := status.AppliedObjects[key]; {
+	case there && applied == fingerprint:
+		return true
+	case l.settling(status):
+		s.keep(condition)
+	case !status.Connected:
+		s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+pbx.Name+" is not connected")
+	case rejected(status):
+		s.fail(condition, v1alpha1.ReasonRejected, "PBX "+pbx.Name+" refused the present configuration; see its status")
+	default:
+		s.wait(condition, v1alpha1.ReasonWaitingForPBX, missing)
+	}
+	return false
 }
 
 type (

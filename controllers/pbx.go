@@ -68,7 +68,7 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 	}
 	p.Status.Registered = 0
 	if status.Connected && status.AsteriskUp {
-		p.Status.Registered = int32(min(registered, 1<<30)) //nolint:gosec // bounded
+		p.Status.Registered = count(registered)
 	}
 	if r := status.LastRejection; r != nil {
 		p.Status.LastRejection = &v1alpha1.PBXRejection{Version: clip(r.Version, 80), Reason: clip(r.Reason, maxMessage), Time: *seconds(r.At)}

@@ -58,7 +58,7 @@ func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 	}
 	reportMissing(s, missing)
 	before := memberAgents(q.Status.Members)
-	q.Status.MemberCount = int32(min(len(members), 1<<30)) //nolint:gosec // bounded
+	q.Status.MemberCount = count(len(members))
 	q.Status.Members = members[:min(len(members), maxListed)]
 	k.agents.pokeChanged(q.Namespace, before, memberAgents(q.Status.Members))
 
@@ -117,20 +117,7 @@ func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members 
 			s.stall(condition, v1alpha1.ReasonInvalid, errors.Join(broken...).Error())
 			return nil
 		}
-		status := k.link.Status(linkKey(p))
-		switch {
-		case status.AppliedObjects[queueKey(q.Name)] == want.Fingerprint():
-		case k.link.settling(status):
-			s.keep(condition)
-			return nil
-		case !status.Connected:
-			s.unknown(condition, v1alpha1.ReasonDisconnected, "PBX "+p.Name+" is not connected")
-			return nil
-		case rejected(status):
-			s.fail(condition, v1alpha1.ReasonRejected, "PBX "+p.Name+" refused the present configuration; see its status")
-			return nil
-		default:
-			s.wait(condition, v1alpha1.ReasonWaitingForPBX, "PBX "+p.Name+" has not acknowledged the queue as it is now")
+		if !k.link.acknowledged(s, condition, p, queueKey(q.Name), want.Fingerprint(), "PBX "+p.Name+" has not acknowledged the queue as it is now") {
 			return nil
 		}
 	}
@@ -155,7 +142,7 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 		}
 	}
 	if q.Spec.Channel == v1alpha1.ChannelVoice {
-		q.Status.Waiting = int32(min(k.callers(storeKey(q)), 1<<30)) //nolint:gosec // bounded
+		q.Status.Waiting = count(k.callers(storeKey(q)))
 		return nil
 	}
 	waiting, err := k.store.CountInteractions(ctx, store.InteractionFilter{
@@ -164,7 +151,7 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 	if err != nil {
 		return fmt.Errorf("counting what waits: %w", err)
 	}
-	q.Status.Waiting = int32(min(waiting, 1<<30)) //nolint:gosec // bounded
+	q.Status.Waiting = count(waiting)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func (k *teamKind) Reconcile(ctx context.Context, t *v1alpha1.Team, s *scope) er
 		return s.invalid(v1alpha1.ConditionMembersResolved, err)
 	}
 	before := t.Status.Members
-	t.Status.MemberCount = int32(min(len(members), 1<<30)) //nolint:gosec // bounded
+	t.Status.MemberCount = count(len(members))
 	t.Status.Members = members[:min(len(members), maxListed)]
 	k.agents.pokeChanged(t.Namespace, before, t.Status.Members)
 	if reportMissing(s, missing) {
