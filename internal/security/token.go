@@ -1,7 +1,6 @@
 package security
 
 import (
-	"crypto/md5" // SIP digest authentication is defined over it
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -26,14 +25,6 @@ func TokenHash(token string) string {
 // GeneratePassword returns a SIP password of 192 random bits as 32 characters of A-Z a-z 0-9 - _, which need no
 // escaping in a URL, a configuration file or a SIP header.
 func GeneratePassword() string { return randomText(sipPasswordBytes) }
-
-// HA1 is MD5(username:realm:password) in lowercase hex (RFC 2617 section 3.2.2.2, RFC 7616 section 3.4.2 without
-// -sess): what Asterisk verifies a REGISTER with, so that it need not know the password. username must not contain a
-// colon.
-func HA1(username, realm, password string) string {
-	sum := md5.Sum([]byte(username + ":" + realm + ":" + password))
-	return hex.EncodeToString(sum[:])
-}
 
 func randomText(n int) string {
 	b := make([]byte, n)
