@@ -153,7 +153,7 @@ func (k *agentKind) showContacts(ctx context.Context, a *v1alpha1.Agent, pbxes [
 	}
 	for _, r := range regs {
 		if connected[r.PBX] && len(a.Status.SIP.Contacts) < 16 {
-			a.Status.SIP.Contacts = append(a.Status.SIP.Contacts, v1alpha1.AgentContact{PBX: r.PBX, Since: seconds(r.Since)})
+			a.Status.SIP.Contacts = append(a.Status.SIP.Contacts, v1alpha1.SIPContact{PBX: r.PBX, Since: seconds(r.Since)})
 		}
 	}
 	blind := slices.Contains(slices.Collect(maps.Values(connected)), false)

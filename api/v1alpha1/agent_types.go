@@ -7,9 +7,16 @@ import (
 // AgentSpec describes a person of the contact center.
 // +kubebuilder:validation:XValidation:rule="!has(self.extension) || self.fullName != self.extension",message="fullName must not equal extension"
 // +kubebuilder:validation:XValidation:rule="has(oldSelf.username) == has(self.username)",message="username is immutable: it cannot be added or removed later"
-// +kubebuilder:validation:XValidation:rule="self.typology != 'Phonebar' || self.sip.transport in ['UDP', 'TCP']",message="sip.transport: typology Phonebar registers over UDP or TCP"
-// +kubebuilder:validation:XValidation:rule="self.typology != 'WebRTC' || self.sip.transport == 'WSS'",message="sip.transport: typology WebRTC registers over WSS"
+// +kubebuilder:validation:XValidation:rule="self.typology != 'Phonebar' || self.sip.transport in ['UDP', 'TCP', 'TLS']",message="sip.transport: typology Phonebar registers over UDP, TCP or TLS"
+// +kubebuilder:validation:XValidation:rule="self.typology != 'WebRTC' || self.sip.transport in ['WSS', 'WS']",message="sip.transport: typology WebRTC registers over WSS"
 // +kubebuilder:validation:XValidation:rule="!(self.typology in ['Phonebar', 'WebRTC']) || !has(self.sip.codecs) || !('g729' in self.sip.codecs)",message="sip.codecs: g729 does not work with typology Phonebar and WebRTC"
+// +kubebuilder:validation:XValidation:rule="!(self.typology in ['WebRTC', 'Mobile']) || self.sip.registration.mode == 'Dynamic'",message="sip.registration.mode: typology WebRTC and Mobile register, so it must be Dynamic"
+// +kubebuilder:validation:XValidation:rule="self.hotDesk.state != 'Enabled' || self.typology == 'External'",message="hotDesk is only for typology External"
+// +kubebuilder:validation:XValidation:rule="self.hotDesk.state != 'Enabled' || self.sip.role != 'User'",message="hotDesk: an agent whose sip.role is User cannot be called, so neither at a telephone"
+// +kubebuilder:validation:XValidation:rule="!has(self.phonebar) || self.typology == 'Phonebar'",message="phonebar is only for typology Phonebar"
+// +kubebuilder:validation:XValidation:rule="!has(self.webrtc) || self.typology == 'WebRTC'",message="webrtc is only for typology WebRTC"
+// +kubebuilder:validation:XValidation:rule="has(self.mobile) == (self.typology == 'Mobile')",message="mobile, with its pushGateway, is required for typology Mobile and forbidden for the others"
+// +kubebuilder:validation:XValidation:rule="self.voicemail.notification != 'Email' || has(self.email)",message="voicemail.notification Email needs email"
 // +kubebuilder:validation:XValidation:rule="self.passwordManagement != 'Enforced' || has(self.passwordSecretRef)",message="passwordSecretRef is required when passwordManagement is Enforced"
 type AgentSpec struct {
 	// fullName of the person: caller ID name, voicemail greeting name and queue member name.
@@ -76,6 +83,46 @@ type AgentSpec struct {
 	// +kubebuilder:default=Bootstrap
 	PasswordManagement PasswordManagement `json:"passwordManagement,omitempty"`
 
+	// loginState Paused: every sign-in at the desk begins with a pause, reason LoginInPause, in all queues, until the agent ends it. Default Ready.
+	// +optional
+	// +kubebuilder:default=Ready
+	LoginState LoginState `json:"loginState,omitempty"`
+
+	// locale of announcements and voicemail prompts, a BCP 47 tag such as it or en-GB; Asterisk uses en where it has no sounds in
+	// the language. Default: the locale of the ContactCenter.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern=`^[a-z]{2,3}(-[A-Z]{2})?$`
+	Locale string `json:"locale,omitempty"`
+
+	// hotDesk lets an External agent take calls at a Telephone chosen at sign-in.
+	// +optional
+	// +kubebuilder:default={state: Disabled}
+	HotDesk AgentHotDesk `json:"hotDesk,omitempty"`
+
+	// phonebar settings; typology Phonebar only.
+	// +optional
+	Phonebar *PhonebarSettings `json:"phonebar,omitempty"`
+
+	// webrtc settings; typology WebRTC only.
+	// +optional
+	WebRTC *WebRTCSettings `json:"webrtc,omitempty"`
+
+	// mobile settings; required for typology Mobile, forbidden for the others.
+	// +optional
+	Mobile *MobileSettings `json:"mobile,omitempty"`
+
+	// permissions of the agent.
+	// +optional
+	// +kubebuilder:default={}
+	Permissions AgentPermissions `json:"permissions,omitempty"`
+
+	// deletionPolicy Drain: a deleted agent's phone and mailbox go at once, the object itself when the calls and interactions in hand have
+	// ended, at most 10 minutes later. Force: it goes at once, calls in hand are left to the PBX and interactions go back to their queue. Default Drain.
+	// +optional
+	// +kubebuilder:default=Drain
+	DeletionPolicy AgentDeletionPolicy `json:"deletionPolicy,omitempty"`
+
 	// voicemail of the agent.
 	// +optional
 	// +kubebuilder:default={state: Disabled}
@@ -126,112 +173,56 @@ const (
 	PasswordEnforced  PasswordManagement = "Enforced"
 )
 
-// AgentVoicemail is the agent's voicemail box.
-// +kubebuilder:validation:XValidation:rule="self.state != 'Enabled' || has(self.pinSecretRef)",message="pinSecretRef is required when state is Enabled"
-type AgentVoicemail struct {
-	// state Enabled creates a box with the agent's extension as its number; unanswered calls go there. Default Disabled.
+// LoginState is the presence a sign-in begins with.
+// +kubebuilder:validation:Enum=Ready;Paused
+type LoginState string
+
+// Values of LoginState.
+const (
+	LoginReady  LoginState = "Ready"
+	LoginPaused LoginState = "Paused"
+)
+
+// AgentDeletionPolicy says what a deletion waits for.
+// +kubebuilder:validation:Enum=Drain;Force
+type AgentDeletionPolicy string
+
+// Values of AgentDeletionPolicy.
+const (
+	DeletionDrain AgentDeletionPolicy = "Drain"
+	DeletionForce AgentDeletionPolicy = "Force"
+)
+
+// AgentHotDesk says at which telephones an agent may work.
+// +kubebuilder:validation:XValidation:rule="!has(self.telephoneSelector) || self.state == 'Enabled'",message="telephoneSelector is only for state Enabled"
+type AgentHotDesk struct {
+	// state Enabled lets the agent choose a telephone at sign-in: the agent's extension and queues ring there until sign-out. Default Disabled.
 	// +optional
 	// +kubebuilder:default=Disabled
 	State SwitchState `json:"state,omitempty"`
-	// pinSecretRef is the PIN that *97 asks for: 4 to 10 digits, not the extension.
+	// telephoneSelector matches the labels of the telephones that may be chosen. Default: every telephone of the namespace.
 	// +optional
-	PINSecretRef *SecretKeyReference `json:"pinSecretRef,omitempty"`
+	TelephoneSelector *metav1.LabelSelector `json:"telephoneSelector,omitempty"`
 }
 
-// AgentSIP is the SIP account of an agent. Endpoint and address of record are named by the extension.
-type AgentSIP struct {
-	// transport the phone registers over. Default UDP.
+// AgentPermissions limit what an agent may do.
+type AgentPermissions struct {
+	// outboundPrefix Required: numbers outside the center can be dialled only with one of the service prefixes of the PBX before them.
+	// Default Optional.
 	// +optional
-	// +kubebuilder:default=UDP
-	Transport SIPTransport `json:"transport,omitempty"`
-
-	// nat handling: ForceRportComedia (answer to the source address, symmetric RTP), None, ForceRport, Comedia, Never and Route (legacy words that
-	// mean None). Default ForceRportComedia.
-	// +optional
-	// +kubebuilder:default=ForceRportComedia
-	NAT SIPNAT `json:"nat,omitempty"`
-
-	// codecs in order of preference. Default: ulaw, alaw; for WebRTC opus, ulaw, alaw.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=6
-	// +kubebuilder:validation:XValidation:rule="self.all(c, self.exists_one(d, d == c))",message="codecs must not repeat"
-	Codecs []SIPCodec `json:"codecs,omitempty"`
-
-	// callerID that the called party sees. Default: fullName and extension.
-	// +optional
-	// +kubebuilder:default={}
-	CallerID SIPCallerID `json:"callerID,omitempty"`
-
-	// context of the dialplan that calls of this agent start in: from-sip or one of the contexts of every PBX. Default from-sip.
-	// +optional
-	// +kubebuilder:default="from-sip"
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=79
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]{1,79}$`
-	Context string `json:"context,omitempty"`
-
-	// callGroups that calls to this agent belong to, 0 to 63.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:Minimum=0
-	// +kubebuilder:validation:items:Maximum=63
-	CallGroups []int32 `json:"callGroups,omitempty"`
-
-	// pickupGroups whose ringing calls this agent may take by *8, 0 to 63.
-	// +optional
-	// +listType=set
-	// +kubebuilder:validation:MaxItems=64
-	// +kubebuilder:validation:items:Minimum=0
-	// +kubebuilder:validation:items:Maximum=63
-	PickupGroups []int32 `json:"pickupGroups,omitempty"`
-
-	// expires is how long a registration lasts when the phone does not say. Default 1h.
-	// +optional
-	// +kubebuilder:default="1h"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('60s') && duration(self) <= duration('24h')",message="expires must be between 60s and 24h"
-	Expires *metav1.Duration `json:"expires,omitempty"`
-
-	// passwordSecretRef is the phone's password, at least 8 characters. Default: one is generated into the Secret <agent>-sip.
-	// +optional
-	PasswordSecretRef *SecretKeyReference `json:"passwordSecretRef,omitempty"`
+	// +kubebuilder:default=Optional
+	OutboundPrefix OutboundPrefixRule `json:"outboundPrefix,omitempty"`
 }
 
-// SIPTransport of a phone.
-// +kubebuilder:validation:Enum=UDP;TCP;WSS
-type SIPTransport string
+// OutboundPrefixRule says whether a service prefix must be dialled.
+// +kubebuilder:validation:Enum=Optional;Required
+type OutboundPrefixRule string
 
-// Transports.
+// Values of OutboundPrefixRule.
 const (
-	TransportUDP SIPTransport = "UDP"
-	TransportTCP SIPTransport = "TCP"
-	TransportWSS SIPTransport = "WSS"
+	OutboundPrefixOptional OutboundPrefixRule = "Optional"
+	OutboundPrefixRequired OutboundPrefixRule = "Required"
 )
-
-// SIPNAT is the handling of phones behind address translation.
-// +kubebuilder:validation:Enum=ForceRportComedia;None;ForceRport;Comedia;Never;Route
-type SIPNAT string
-
-// SIPCodec is an audio codec by Asterisk's name. ulaw, alaw, gsm and g722 are built in; opus and g729 are passed through
-// between phones unless the PBX has a module that transcodes them.
-// +kubebuilder:validation:Enum=ulaw;alaw;gsm;g722;g729;opus
-type SIPCodec string
-
-// SIPCallerID is what others see of a caller.
-type SIPCallerID struct {
-	// name, without quotes, brackets and control characters. Default: the agent's fullName.
-	// +optional
-	// +kubebuilder:validation:MaxLength=80
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f"<>;]*$`
-	Name string `json:"name,omitempty"`
-	// number. Default: the extension.
-	// +optional
-	// +kubebuilder:validation:MaxLength=33
-	// +kubebuilder:validation:Pattern=`^\+?[0-9*#]{1,32}$`
-	Number string `json:"number,omitempty"`
-}
 
 // AgentChannel limits how much an agent gets of one channel.
 type AgentChannel struct {
@@ -264,10 +255,16 @@ type AgentStatus struct {
 	Extension string `json:"extension,omitempty"`
 	// sip account.
 	// +optional
-	SIP AgentSIPStatus `json:"sip,omitempty"`
+	SIP SIPStatus `json:"sip,omitempty"`
 	// presence at the desk.
 	// +optional
 	Presence AgentPresence `json:"presence,omitempty"`
+	// voicemail box.
+	// +optional
+	Voicemail AgentVoicemailStatus `json:"voicemail,omitempty"`
+	// lastSpecChangeTime is when the controller first saw the present generation of the spec.
+	// +optional
+	LastSpecChangeTime *metav1.Time `json:"lastSpecChangeTime,omitempty"`
 	// account for sign-in.
 	// +optional
 	Account AgentAccountStatus `json:"account,omitempty"`
@@ -287,34 +284,6 @@ type AgentStatus struct {
 	QueueSummary string `json:"queueSummary,omitempty"`
 }
 
-// AgentSIPStatus says where the phone is.
-type AgentSIPStatus struct {
-	// secretName of the Secret with username, password, realm, server and, for WSS, url.
-	// +optional
-	// +kubebuilder:validation:MaxLength=253
-	SecretName string `json:"secretName,omitempty"`
-	// state: Registered, Unregistered, or Unknown while a PBX cannot be asked.
-	// +optional
-	// +kubebuilder:validation:Enum=Registered;Unregistered;Unknown
-	State string `json:"state,omitempty"`
-	// contacts registered now.
-	// +optional
-	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=16
-	Contacts []AgentContact `json:"contacts,omitempty"`
-}
-
-// AgentContact is one registered phone.
-type AgentContact struct {
-	// pbx it is registered at.
-	// +required
-	// +kubebuilder:validation:MaxLength=253
-	PBX string `json:"pbx"`
-	// since is when it registered first.
-	// +optional
-	Since *metav1.Time `json:"since,omitempty"`
-}
-
 // AgentPresence at the desk.
 type AgentPresence struct {
 	// state: SignedOut, Ready or Paused.
@@ -328,6 +297,30 @@ type AgentPresence struct {
 	// since is when the state began.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
+	// telephone the agent sits at (hot desk), by name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Telephone string `json:"telephone,omitempty"`
+	// source is the kind of client that set the state: Phonebar, Web or Other.
+	// +optional
+	// +kubebuilder:validation:Enum=Phonebar;Web;Other
+	Source string `json:"source,omitempty"`
+	// forwardTo is the number that direct calls are forwarded to, as the agent set it at the desk.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	ForwardTo string `json:"forwardTo,omitempty"`
+}
+
+// AgentVoicemailStatus counts the messages in an agent's box, over all PBXes.
+type AgentVoicemailStatus struct {
+	// unread messages.
+	// +optional
+	// +kubebuilder:default=0
+	Unread int32 `json:"unread"`
+	// read messages that are kept.
+	// +optional
+	// +kubebuilder:default=0
+	Read int32 `json:"read"`
 }
 
 // AgentAccountStatus for sign-in.
@@ -347,8 +340,8 @@ type AgentAccountStatus struct {
 
 // Agent is a person who answers calls and e-mails.
 //
-// Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable. Registered and Routable do not
-// count for Ready: a phone may be off and an agent may have no queue yet.
+// Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent. The last
+// four do not count for Ready: a phone may be off, an agent may have no queue yet, and the other two are about the PBX and the phone.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agents,shortName=agt,categories=ringmaster

@@ -23,6 +23,11 @@ const (
 	// ConditionRoutable (Agent): the agent is a member of at least one queue.
 	ConditionRoutable = "Routable"
 
+	// ConditionCodecsAvailable (Agent): every connected PBX knows every codec of the agent. Codecs that it can only pass through are named in the message.
+	ConditionCodecsAvailable = "CodecsAvailable"
+	// ConditionClientConsistent (Agent): the phone that is registered uses the transport that the agent's sip.transport names.
+	ConditionClientConsistent = "ClientConsistent"
+
 	// ConditionMembersResolved (Team, Queue): every reference exists.
 	ConditionMembersResolved = "MembersResolved"
 	// ConditionProvisioned (Queue): every PBX acknowledged the queue as it is now. Voice queues only.
@@ -32,6 +37,11 @@ const (
 	ConditionConnected = "Connected"
 	// ConditionInSync (PBX): the running Asterisk has the present configuration.
 	ConditionInSync = "InSync"
+
+	// ConditionCertificateTrusted (PBX): the certificate of spec.tls is no self-signed one, valid now and for the advertised address.
+	ConditionCertificateTrusted = "CertificateTrusted"
+	// ConditionContextsPresent (PBX): the context of spec.outbound exists in the PBX's own dialplan.
+	ConditionContextsPresent = "ContextsPresent"
 
 	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
 	ConditionIMAPReady = "IMAPReady"
@@ -93,6 +103,19 @@ const (
 	ReasonContextForbidden = "ContextNotAllowed"
 	ReasonTransportMissing = "TransportNotOffered"
 
+	ReasonPassThroughOnly    = "PassThroughOnly"
+	ReasonCodecMissing       = "CodecMissing"
+	ReasonTransportMismatch  = "TransportMismatch"
+	ReasonContextMissing     = "ContextMissing"
+	ReasonNoOutbound         = "NoOutbound"
+	ReasonSelfSigned         = "SelfSigned"
+	ReasonCertificateExpired = "CertificateExpired"
+	ReasonNameMismatch       = "NameMismatch"
+	ReasonInsecureWebSocket  = "InsecureWebSocket"
+	ReasonNotCallable        = "NotCallable"
+	ReasonSupervisorsMissing = "SupervisorsMissing"
+	ReasonDraining           = "Draining"
+
 	ReasonQueueNotFound     = "QueueNotFound"
 	ReasonQueueWrongChannel = "QueueWrongChannel"
 	ReasonAddressTaken      = "AddressTaken"
@@ -110,6 +133,8 @@ const (
 	// CredentialAgent is the value of CredentialLabel for an agent's Secret: its keys password and pin are checked as
 	// sign-in password and voicemail PIN even before an Agent refers to it.
 	CredentialAgent = "agent"
+	// AllowInsecureWSAnnotation on an Agent of typology WebRTC permits sip.transport WS while its value is "true".
+	AllowInsecureWSAnnotation = "ringmaster.dev/allow-insecure-ws"
 	// PausedAnnotation stops reconciling of an object while its value is "true".
 	PausedAnnotation = "ringmaster.dev/paused"
 	// AllowShrinkAnnotation on a PBX holds an RFC 3339 time: for an hour after it, a configuration may lose most of the endpoints

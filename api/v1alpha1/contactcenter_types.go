@@ -22,10 +22,59 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	Security SecuritySpec `json:"security,omitempty"`
 
+	// locale of announcements and voicemail prompts for agents that name none, a BCP 47 tag such as it or en-GB. Default en.
+	// +optional
+	// +kubebuilder:default="en"
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern=`^[a-z]{2,3}(-[A-Z]{2})?$`
+	Locale string `json:"locale,omitempty"`
+
+	// voice rules for all agents of the center.
+	// +optional
+	// +kubebuilder:default={}
+	Voice VoiceRules `json:"voice,omitempty"`
+
+	// screenRecording on the agents' computers.
+	// +optional
+	// +kubebuilder:default={}
+	ScreenRecording ScreenRecordingSpec `json:"screenRecording,omitempty"`
+
 	// email defaults for all accounts of the center.
 	// +optional
 	// +kubebuilder:default={}
 	Email EmailDefaults `json:"email,omitempty"`
+}
+
+// VoiceRules hold for the calls of all agents.
+type VoiceRules struct {
+	// forbiddenForwardPrefixes are beginnings of numbers that no agent may forward calls to, however written (+39, 0039 and spaces are seen through), against
+	// toll fraud. A forwarding already set ends when its number becomes forbidden. Default: none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=20
+	// +kubebuilder:validation:items:Pattern=`^\+?[0-9*#]+$`
+	ForbiddenForwardPrefixes []string `json:"forbiddenForwardPrefixes,omitempty"`
+	// phonebarControl PhonebarOnly: an agent of typology Phonebar signs in, pauses and signs out at the phonebar, and a client that calls itself Web only shows
+	// it. Any: everywhere. Default PhonebarOnly.
+	// +optional
+	// +kubebuilder:default=PhonebarOnly
+	// +kubebuilder:validation:Enum=Any;PhonebarOnly
+	PhonebarControl string `json:"phonebarControl,omitempty"`
+}
+
+// ScreenRecordingSpec is handed to phonebars in the profile.
+type ScreenRecordingSpec struct {
+	// pathTemplate of the files on the agent's computer or a share. Tokens: {agentID}, {agentName}, {yyyy}, {MM}, {dd}; no "..". Profile only. Default
+	// Video/{agentID}_{agentName}/{yyyy}/{MM}/{dd}/
+	// +optional
+	// +kubebuilder:default="Video/{agentID}_{agentName}/{yyyy}/{MM}/{dd}/"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f<>"|?*]+$`
+	// +kubebuilder:validation:XValidation:rule="!self.contains('..') && self.replace('{agentID}', '').replace('{agentName}', '').replace('{yyyy}', '').replace('{MM}', '').replace('{dd}', '').matches('^[^{}]*$')",message="pathTemplate must not contain .. or a token other than {agentID}, {agentName}, {yyyy}, {MM} and {dd}"
+	PathTemplate string `json:"pathTemplate,omitempty"`
 }
 
 // ExtensionsSpec says which internal numbers exist.

@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&PBX{}, &PBXList{},
 		&Queue{}, &QueueList{},
 		&Team{}, &TeamList{},
+		&Telephone{}, &TelephoneList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -31,3 +31,6 @@ func (q *Queue) CommonStatus() *CommonStatus { return &q.Status.CommonStatus }
 
 // CommonStatus implements Object.
 func (t *Team) CommonStatus() *CommonStatus { return &t.Status.CommonStatus }
+
+// CommonStatus implements Object.
+func (t *Telephone) CommonStatus() *CommonStatus { return &t.Status.CommonStatus }

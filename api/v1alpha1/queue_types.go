@@ -49,6 +49,32 @@ type QueueSpec struct {
 	// digital timing; every channel but Voice.
 	// +optional
 	Digital *QueueDigital `json:"digital,omitempty"`
+
+	// weight against other queues with the same members: the caller of the heavier queue is served first. Voice only so far. Default 0.
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	Weight int32 `json:"weight,omitempty"`
+
+	// serviceLevel the queue is measured by. Voice only so far: status.calls.withinServiceLevel.
+	// +optional
+	ServiceLevel *ServiceLevel `json:"serviceLevel,omitempty"`
+}
+
+// ServiceLevel is an answer time and how often it should be kept.
+type ServiceLevel struct {
+	// threshold within which an answer is good, in whole seconds. Default 20s.
+	// +optional
+	// +kubebuilder:default="20s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="threshold must be between 1s and 1h"
+	Threshold *metav1.Duration `json:"threshold,omitempty"`
+	// target in percent of calls. It only colours status.calls.serviceLevelMet. Default 80.
+	// +optional
+	// +kubebuilder:default=80
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Target int32 `json:"target,omitempty"`
 }
 
 // QueueChannel is what a queue is made of.
@@ -97,31 +123,6 @@ type QueueMember struct {
 	Penalty int32 `json:"penalty,omitempty"`
 }
 
-// QueueVoice is the timing of a voice queue.
-type QueueVoice struct {
-	// ringTimeout is how long a member's phone rings. Default 15s.
-	// +optional
-	// +kubebuilder:default="15s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="ringTimeout must be between 1s and 10m"
-	RingTimeout *metav1.Duration `json:"ringTimeout,omitempty"`
-	// retryInterval is the wait before members are tried again. Default 5s.
-	// +optional
-	// +kubebuilder:default="5s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="retryInterval must be between 1s and 10m"
-	RetryInterval *metav1.Duration `json:"retryInterval,omitempty"`
-	// wrapUpTime is how long a member is left alone after a call. Default 0s.
-	// +optional
-	// +kubebuilder:default="0s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('1h')",message="wrapUpTime must be between 0s and 1h"
-	WrapUpTime *metav1.Duration `json:"wrapUpTime,omitempty"`
-	// maxWaiting callers; 0 means no limit. Default 0.
-	// +optional
-	// +kubebuilder:default=0
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=10000
-	MaxWaiting int32 `json:"maxWaiting,omitempty"`
-}
-
 // QueueDigital is the timing of an e-mail queue.
 type QueueDigital struct {
 	// offerTimeout is how long an agent has to accept before the interaction is offered on. Default 30s.
@@ -148,11 +149,49 @@ type QueueStatus struct {
 	// +listMapKey=agent
 	// +kubebuilder:validation:MaxItems=1000
 	Members []EffectiveMember `json:"members,omitempty"`
-	// waiting interactions of a digital queue.
+	// calls of a voice queue, over all PBXes, since each Asterisk was started.
+	// +optional
+	Calls *QueueCalls `json:"calls,omitempty"`
+	// waiting interactions of a digital queue, waiting callers of a voice queue.
 	// +optional
 	// +kubebuilder:default=0
 	Waiting int32 `json:"waiting"`
 }
+
+// QueueCalls are the figures of a voice queue.
+type QueueCalls struct {
+	// completed calls.
+	// +optional
+	// +kubebuilder:default=0
+	Completed int32 `json:"completed"`
+	// abandoned by the caller before an answer.
+	// +optional
+	// +kubebuilder:default=0
+	Abandoned int32 `json:"abandoned"`
+	// holdSeconds is how long callers wait, on average.
+	// +optional
+	// +kubebuilder:default=0
+	HoldSeconds int32 `json:"holdSeconds"`
+	// talkSeconds is how long calls last, on average.
+	// +optional
+	// +kubebuilder:default=0
+	TalkSeconds int32 `json:"talkSeconds"`
+	// withinServiceLevel is the share of calls answered within serviceLevel.threshold, in percent.
+	// +optional
+	// +kubebuilder:default=0
+	WithinServiceLevel int32 `json:"withinServiceLevel"`
+	// serviceLevelMet says whether that is at least serviceLevel.target; Unknown before the first call and without a serviceLevel.
+	// +optional
+	// +kubebuilder:validation:Enum=Met;Missed;Unknown
+	ServiceLevelMet string `json:"serviceLevelMet,omitempty"`
+}
+
+// Values of QueueCalls.ServiceLevelMet.
+const (
+	ServiceLevelMet     = "Met"
+	ServiceLevelMissed  = "Missed"
+	ServiceLevelUnknown = "Unknown"
+)
 
 // EffectiveMember is an agent of the queue.
 type EffectiveMember struct {

@@ -15,6 +15,13 @@ type TeamSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Members TeamMembers `json:"members,omitempty"`
+	// supervisors are the agents who may listen to (*71 and the extension), whisper to (*72) and barge into (*73) the calls of those members whose
+	// sip.monitoring is Allowed. A supervisor need not be a member.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=100
+	Supervisors []ObjectReference `json:"supervisors,omitempty"`
 }
 
 // TeamMembers selects agents of the namespace.
