@@ -116,7 +116,6 @@ func (v voiceModel) endpoint(ctx context.Context, pbx *v1alpha1.PBX, a *v1alpha1
 		CallerID:    voice.CallerID{Name: a.Spec.SIP.CallerID.Name, Number: a.Spec.SIP.CallerID.Number},
 		Context:     a.Spec.SIP.Context,
 		Expires:     duration(a.Spec.SIP.Expires, time.Hour),
-		Callable:    true,
 		Codecs:      codecs(a),
 	}
 	for _, g := range a.Spec.SIP.CallGroups {

@@ -22,7 +22,10 @@ func snapshotMessage(s voice.Snapshot, known map[string]string, allowShrink bool
 func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 	m := &pbxlinkv1.Expect{
 		Aors: e.AORs, PjsipRevision: e.PJSIPRevision,
-		DialplanRevision: e.DialplanRevision, Mailboxes: e.Mailboxes,
+		DialplanRevision: e.DialplanRevision,
+	}
+	for _, b := range e.Mailboxes {
+		m.Mailboxes = append(m.Mailboxes, b.Number)
 	}
 	for _, endpoint := range e.Endpoints {
 		m.Endpoints = append(m.Endpoints, &pbxlinkv1.ExpectEndpoint{Name: endpoint.Name, Revision: endpoint.Revision, Auth: endpoint.Auth})
@@ -44,7 +47,10 @@ func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 func ExpectFrom(m *pbxlinkv1.Expect) voice.Expect {
 	e := voice.Expect{
 		AORs: m.GetAors(), PJSIPRevision: m.GetPjsipRevision(),
-		DialplanRevision: m.GetDialplanRevision(), Mailboxes: m.GetMailboxes(),
+		DialplanRevision: m.GetDialplanRevision(),
+	}
+	for _, number := range m.GetMailboxes() {
+		e.Mailboxes = append(e.Mailboxes, voice.ExpectMailbox{Number: number})
 	}
 	for _, endpoint := range m.GetEndpoints() {
 		e.Endpoints = append(e.Endpoints, voice.ExpectEndpoint{Name: endpoint.GetName(), Revision: endpoint.GetRevision(), Auth: endpoint.GetAuth()})

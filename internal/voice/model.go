@@ -13,8 +13,11 @@ import (
 type Center struct {
 	// PBX holds the settings of the Asterisk the files are for.
 	PBX PBX
-	// Agents are the endpoints, in any order.
+	// Agents are the endpoints of persons, in any order.
 	Agents []Endpoint
+	// Telephones are the endpoints of hot desks, in any order: phones that
+	// belong to nobody and that the dialplan takes for the agent who sits there.
+	Telephones []Endpoint
 	// Queues are the voice queues, in any order.
 	Queues []Queue
 }
@@ -28,6 +31,10 @@ const MailboxContext = "default"
 // DefaultRingTimeout is how long a direct call rings before voicemail or a
 // refusal answers it.
 const DefaultRingTimeout = 20 * time.Second
+
+// DefaultRecordingDirectory is where recordings go, below Asterisk's directory
+// monitor.
+const DefaultRecordingDirectory = "ringmaster"
 
 // PBX are the settings of one Asterisk.
 type PBX struct {
@@ -44,10 +51,17 @@ type PBX struct {
 	// LocalNetworks are CIDR prefixes that are reached without the advertised
 	// address. Used only with AdvertisedAddress.
 	LocalNetworks []string
-	// UDPPort, TCPPort and WSSPort are the transports' ports; 0 turns the
-	// transport off. The WSS listener itself is Asterisk's HTTP server
-	// (http.conf), whose port and certificate belong to the machine.
-	UDPPort, TCPPort, WSSPort int
+	// UDPPort, TCPPort, TLSPort, WSPort and WSSPort are the transports' ports; 0
+	// turns the transport off. TLSPort needs a Certificate. WS and WSS are
+	// served by Asterisk's HTTP server: with WSPort, and with WSSPort and a
+	// Certificate, http.conf is rendered; WSSPort without a Certificate leaves
+	// the listener to the machine's own http.conf.
+	UDPPort, TCPPort, TLSPort, WSPort, WSSPort int
+	// Certificate is served over TLS and WSS; nil means none.
+	Certificate *Certificate
+	// StateDir is the pbxlet's directory on the PBX, an absolute path. The
+	// certificate is read from below it, so it is required with one.
+	StateDir string
 	// AllowedContexts are the dialplan contexts endpoints may be in, besides
 	// DefaultContext.
 	AllowedContexts []string
@@ -56,6 +70,36 @@ type PBX struct {
 	// QualifyInterval is how often an OPTIONS request checks a registered
 	// contact; 0, the default, means never.
 	QualifyInterval time.Duration
+	// OutboundContext is a context of the site's own dialplan. Numbers that are
+	// neither an agent's nor a queue's continue there when an agent dials them
+	// or forwards to them; empty means that they do not exist.
+	OutboundContext string
+	// ServicePrefixes are what a number must begin with when an endpoint with
+	// OutboundPrefixRequired dials it: [0-9*#+], 1 to 20 characters each.
+	ServicePrefixes []string
+	// ForbiddenPrefixes are beginnings of numbers that nobody may forward to,
+	// of the same form; such a forward is ignored.
+	ForbiddenPrefixes []string
+	// MusicClasses are rendered besides Asterisk's own class "default".
+	MusicClasses []MusicClass
+	// RecordingDirectory is a path relative to Asterisk's directory monitor;
+	// empty means DefaultRecordingDirectory.
+	RecordingDirectory string
+}
+
+// Certificate is a TLS certificate with its chain, and its private key.
+type Certificate struct {
+	// CertPEM holds the leaf first; KeyPEM is not encrypted.
+	CertPEM, KeyPEM []byte
+}
+
+// MusicClass is one class of music on hold.
+type MusicClass struct {
+	// Name is [A-Za-z0-9_.-], at most 79 characters, not "default" or "general".
+	Name string
+	// Directory holds the sound files: an absolute path, or one relative to
+	// Asterisk's data directory.
+	Directory string
 }
 
 // Transport is how a phone reaches the PBX.
@@ -65,6 +109,8 @@ type Transport string
 const (
 	UDP Transport = "UDP"
 	TCP Transport = "TCP"
+	TLS Transport = "TLS"
+	WS  Transport = "WS"
 	WSS Transport = "WSS"
 )
 
@@ -82,46 +128,122 @@ const (
 	NATRoute             NAT = "Route"
 )
 
-// Endpoint is one agent's telephone: a PJSIP endpoint, its auth and its AOR,
-// all named by the extension.
+// NATCompatibility chooses the meaning of a NAT word that has several.
+type NATCompatibility string
+
+// The values of NATCompatibility; the zero value is Current. Under Asterisk14
+// NATRoute is NATForceRportComedia: Asterisk 1.4 assumed address translation.
+const (
+	NATCurrent    NATCompatibility = "Current"
+	NATAsterisk14 NATCompatibility = "Asterisk14"
+)
+
+// Role is the relation of a phone to the PBX, in the words of chan_sip's type.
+type Role string
+
+// The roles; the zero value is Friend. A User calls but cannot register or be
+// called. A Peer is known by its address, which must be Static.
+const (
+	Friend Role = "Friend"
+	User   Role = "User"
+	Peer   Role = "Peer"
+)
+
+// RecordingFormat is the format of automatic recordings.
+type RecordingFormat string
+
+// The formats; the zero value records nothing by itself.
+const (
+	Wav   RecordingFormat = "Wav"
+	Wav49 RecordingFormat = "Wav49"
+	Gsm   RecordingFormat = "Gsm"
+)
+
+// Host is the fixed address of a phone that does not register.
+type Host struct {
+	// Host is an IP address or a host name.
+	Host string
+	// Port is 0 for 5060, or 5061 over TLS.
+	Port int
+}
+
+// Endpoint is one telephone, an agent's or a hot desk's: a PJSIP endpoint, its
+// auth and its AOR, all of one name.
 type Endpoint struct {
 	// Key names the object the endpoint comes from, for Snapshot.Objects, for
 	// example "Agent/alice". Required and unique.
 	Key string
 	// Hash identifies the state of that object; empty means Fingerprint.
 	Hash string
-	// Extension is the number others dial and the SIP user of the phone
-	// (From, To and Contact): 2 to 10 digits.
+	// Name names the PJSIP objects and is the SIP user of the phone (From, To
+	// and Contact). An agent's is its Extension and may be left empty; a
+	// telephone's is [A-Za-z][A-Za-z0-9._-]{0,63}.
+	Name string
+	// Extension is the number others dial: 2 to 10 digits. Empty for a
+	// telephone, required for an agent.
 	Extension string
 	// Username is the digest username: [A-Za-z0-9._-], 1 to 64 characters.
 	Username string
-	// DisplayName is the person's name.
+	// DisplayName is the person's name, or says where the telephone is.
 	DisplayName string
 	// HA1 is hex(MD5(username:realm:password)); see HA1.
 	HA1 string
+	// Role defaults to Friend.
+	Role Role
+	// Static is where the phone is when it does not register; nil means that
+	// it registers.
+	Static *Host
 	// Transport defaults to UDP.
 	Transport Transport
 	// NAT defaults to NATForceRportComedia.
 	NAT NAT
+	// NATCompatibility defaults to NATCurrent.
+	NATCompatibility NATCompatibility
 	// Codecs in order of preference, of ulaw, alaw, gsm, g722, g729, opus.
-	// Empty means opus, ulaw, alaw for WSS and ulaw, alaw otherwise.
+	// Empty means opus, ulaw, alaw for WS and WSS and ulaw, alaw otherwise.
 	Codecs []string
+	// Language of the prompts the phone hears, as a BCP 47 tag ("en-GB");
+	// empty means Asterisk's default.
+	Language string
 	// CallerID is shown to the called party; empty parts default to
 	// DisplayName and Extension.
 	CallerID CallerID
 	// Context is the dialplan context of the phone's calls; empty means
-	// DefaultContext.
+	// DefaultContext. Calls of a telephone where an agent sits start in the
+	// context of that agent.
 	Context string
 	// CallGroups and PickupGroups are numbers from 0 to 63.
 	CallGroups, PickupGroups []int
+	// NamedCallGroups and NamedPickupGroups are the same by name:
+	// [A-Za-z0-9_.-], at most 40 characters.
+	NamedCallGroups, NamedPickupGroups []string
 	// Expires is the registration lifetime offered to a phone that asks for
 	// none; 0 means one hour. Minimum one minute.
 	Expires time.Duration
 	// Voicemail is the mailbox, named by the extension; nil means none.
 	Voicemail *Mailbox
-	// Callable is false for an endpoint that may call but not register or be
-	// called (chan_sip's type=user).
-	Callable bool
+	// Monitoring lets Supervisors, which are extensions, listen to the agent's
+	// calls.
+	Monitoring  bool
+	Supervisors []string
+	// Recording is the format in which answered calls to the agent are
+	// recorded; empty means not at all.
+	Recording RecordingFormat
+	// ManualRecording says that the agent may start a recording; the dialplan
+	// tells it to the pbxlet in RINGMASTER_POLICY.
+	ManualRecording bool
+	// RingInUse offers the agent calls while another is up or ringing.
+	RingInUse bool
+	// AutoAnswer asks the phone to answer by itself after the delay, in whole
+	// seconds, at most one minute; nil means that it rings.
+	AutoAnswer *time.Duration
+	// OutboundPrefixRequired refuses numbers outside of the center that begin
+	// with none of the PBX's ServicePrefixes.
+	OutboundPrefixRequired bool
+	// Telephone names the telephone where the agent sits; calls from queues
+	// ring there. Empty means at none. It is run-time state, and no part of
+	// Fingerprint.
+	Telephone string
 }
 
 // CallerID is a name and a number.
@@ -131,11 +253,35 @@ type CallerID struct {
 
 // Mailbox is a voicemail box.
 type Mailbox struct {
+	// Owner identifies whose messages these are, for example an object's UID:
+	// [A-Za-z0-9-], at most 64 characters. A box found with another owner's
+	// messages is emptied before it is used.
+	Owner string
 	// PIN is 4 to 10 digits.
 	PIN string
 	// FullName is the owner's name; empty means the endpoint's DisplayName.
 	FullName string
+	// Greeting defaults to GreetingStandard.
+	Greeting Greeting
+	// MaxMessages per folder, 1 to 9999; 0 means 100.
+	MaxMessages int
+	// MaxMessageLength of one message, 1 s to 24 h; 0 means three minutes.
+	MaxMessageLength time.Duration
+	// Language of the prompts when the owner listens, as a BCP 47 tag; empty
+	// means the language of the call.
+	Language string
 }
+
+// Greeting is what a caller hears before the tone.
+type Greeting string
+
+// The greetings: the owner's own or a standard one and how to leave a message,
+// only how to leave one, or only the tone.
+const (
+	GreetingStandard     Greeting = "Standard"
+	GreetingInstructions Greeting = "Instructions"
+	GreetingSilent       Greeting = "Silent"
+)
 
 // Strategy is how a queue chooses the member that rings.
 type Strategy string
@@ -162,6 +308,77 @@ const (
 	AutoPauseAll   AutoPause = "All"
 )
 
+// EmptyReason is why a member does not count when app_queue decides whether a
+// queue is empty.
+type EmptyReason string
+
+// The reasons of app_queue.
+const (
+	EmptyPaused      EmptyReason = "Paused"
+	EmptyPenalty     EmptyReason = "Penalty"
+	EmptyInUse       EmptyReason = "InUse"
+	EmptyRinging     EmptyReason = "Ringing"
+	EmptyUnavailable EmptyReason = "Unavailable"
+	EmptyInvalid     EmptyReason = "Invalid"
+	EmptyUnknown     EmptyReason = "Unknown"
+	EmptyWrapUp      EmptyReason = "WrapUp"
+)
+
+// AnnouncePosition says which waiting callers hear their position.
+type AnnouncePosition string
+
+// The values of AnnouncePosition; the zero value is PositionNever. Limit tells
+// it to those within the limit only, More tells the others that more than the
+// limit are waiting.
+const (
+	PositionAlways AnnouncePosition = "Always"
+	PositionNever  AnnouncePosition = "Never"
+	PositionLimit  AnnouncePosition = "Limit"
+	PositionMore   AnnouncePosition = "More"
+)
+
+// AnnounceHoldTime says how often a caller hears the estimated hold time.
+type AnnounceHoldTime string
+
+// The values of AnnounceHoldTime; the zero value is HoldTimeNever.
+const (
+	HoldTimeAlways AnnounceHoldTime = "Always"
+	HoldTimeOnce   AnnounceHoldTime = "Once"
+	HoldTimeNever  AnnounceHoldTime = "Never"
+)
+
+// Announcements are what waiting callers hear of their position.
+type Announcements struct {
+	// Position defaults to PositionNever; PositionLimit is the number it
+	// compares with, 1 to 1000, 0 meaning 5.
+	Position      AnnouncePosition
+	PositionLimit int
+	// HoldTime defaults to HoldTimeNever.
+	HoldTime AnnounceHoldTime
+	// Interval between announcements; 0 means none at all. MinInterval is the
+	// least time between two when the position changes; 0 means 15 s.
+	Interval, MinInterval time.Duration
+	// Sounds replaces the standard sound files.
+	Sounds Sounds
+}
+
+// Sounds are names of sound files as Playback takes them: [A-Za-z0-9_./-],
+// relative to Asterisk's sounds or absolute, without the format's suffix, at
+// most 255 characters. Empty means the standard one.
+type Sounds struct {
+	YouAreNext, ThereAre, CallsWaiting, HoldTime, Minute, Minutes, Seconds, ThankYou string
+	// QuantityOne and QuantityTwo surround the limit of PositionMore.
+	QuantityOne, QuantityTwo string
+}
+
+// PeriodicAnnouncement is played to everyone who waits.
+type PeriodicAnnouncement struct {
+	// Sounds are played one after another, one each time.
+	Sounds []string
+	// Interval between them; 0 means 60 s.
+	Interval time.Duration
+}
+
 // Queue is one voice queue. Durations are whole seconds in app_queue and
 // rounded up to them.
 type Queue struct {
@@ -176,6 +393,8 @@ type Queue struct {
 	Number string
 	// Strategy defaults to RRMemory.
 	Strategy Strategy
+	// Weight is the queue's claim to members it shares with others, 0 to 100.
+	Weight int
 	// Timeout is how long one member rings; 0 means 15 s.
 	Timeout time.Duration
 	// Retry is the wait before members are tried again; 0 means 5 s.
@@ -184,22 +403,44 @@ type Queue struct {
 	WrapUpTime time.Duration
 	// MaxLen is how many callers may wait; 0 means no limit.
 	MaxLen int
+	// MaxWaitTime is how long a caller may wait; 0 means no limit.
+	MaxWaitTime time.Duration
 	// ServiceLevel is the answer time that counts as good; 0 means unset.
 	ServiceLevel time.Duration
+	// JoinWhenEmpty and LeaveWhenEmpty are the reasons for which members do
+	// not count: a caller may not join, or must leave, when none is left.
+	// Empty lists mean that callers may always join and stay.
+	JoinWhenEmpty, LeaveWhenEmpty []EmptyReason
+	// Announcements of the caller's position; the zero value means none.
+	Announcements Announcements
+	// Periodic is played while callers wait; without Sounds nothing is.
+	Periodic PeriodicAnnouncement
+	// MusicClass is "default" or one of the PBX's MusicClasses; empty means
+	// "default".
+	MusicClass string
 	// AutoPause defaults to AutoPauseNever.
 	AutoPause AutoPause
+	// AutoPauseDelay is how long after its last call a member is not paused.
+	AutoPauseDelay time.Duration
+	// AutoPauseOnBusy and AutoPauseOnUnavailable pause also a member whose
+	// phone answers that it is busy, or cannot be reached.
+	AutoPauseOnBusy, AutoPauseOnUnavailable bool
+	// MemberDelay is the wait between a member's answer and the caller.
+	MemberDelay time.Duration
 	// Members may be rung, in any order; each starts paused.
 	Members []Member
 }
 
 // Member is one endpoint in a queue.
 type Member struct {
-	// Extension names a callable endpoint of the same Center.
+	// Extension names an agent of the same Center that can be called.
 	Extension string
 	// Penalty puts the member behind those with a lower one.
 	Penalty int
 	// Name is shown in queue events; empty means the extension.
 	Name string
+	// WrapUpTime replaces the queue's for this member; 0 means the queue's.
+	WrapUpTime time.Duration
 }
 
 // HA1 is the stored form of a SIP password: hex(MD5(username:realm:password)),

@@ -65,6 +65,9 @@ func (e Endpoint) transport() Transport {
 	return e.Transport
 }
 
+// callable tells whether others can reach the endpoint.
+func (e Endpoint) callable() bool { return e.Role != User }
+
 func (e Endpoint) context() string {
 	if e.Context == "" {
 		return DefaultContext
@@ -112,7 +115,7 @@ func renderPJSIP(c Center, expect *Expect) (File, error) {
 			return File{}, err
 		}
 		expect.Endpoints = append(expect.Endpoints, want)
-		if e.Callable {
+		if e.callable() {
 			expect.AORs = append(expect.AORs, e.Extension)
 		}
 	}
@@ -156,7 +159,7 @@ func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	want := ExpectEndpoint{Name: e.Extension, Auth: AuthRevision("MD5:" + e.HA1)}
 	fmt.Fprintf(b, "\n[%s]\ntype=auth\nauth_type=digest\nrealm=%s\nusername=%s\npassword_digest=MD5:%s\n",
 		e.Extension, p.Realm, e.Username, e.HA1)
-	if e.Callable {
+	if e.callable() {
 		writeAOR(b, p, e)
 	}
 	fmt.Fprintf(b, "\n[%s]\n", e.Extension)
@@ -165,7 +168,7 @@ func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	set("type", "endpoint")
 	set("context", e.context())
 	set("auth", e.Extension)
-	if e.Callable {
+	if e.callable() {
 		set("aors", e.Extension)
 	}
 	// The endpoint is named by the From user alone; the digest user name is

@@ -95,7 +95,9 @@ func renderVoicemail(c Center, expect *Expect) (File, error) {
 		// app_voicemail would write it into this file, and the next snapshot
 		// would undo it.
 		fmt.Fprintf(&b, "%s => -%s,%s\n", e.Extension, e.Voicemail.PIN, escaped)
-		expect.Mailboxes = append(expect.Mailboxes, e.Extension)
+		expect.Mailboxes = append(expect.Mailboxes, ExpectMailbox{
+			Number: e.Extension, Owner: e.Voicemail.Owner, PIN: MailboxPIN(e.Voicemail.Owner, e.Voicemail.PIN),
+		})
 	}
 	return NewFile(VoicemailFile, b.Bytes()), nil
 }

@@ -56,8 +56,17 @@ type Expect struct {
 	DialplanRevision string
 	// Queues are sorted by name.
 	Queues []ExpectQueue
-	// Mailboxes are the numbers of all mailboxes in MailboxContext, sorted.
-	Mailboxes []string
+	// Mailboxes are all mailboxes in MailboxContext, sorted by number.
+	Mailboxes []ExpectMailbox
+	// MusicClasses are the names of rendered classes of music on hold, sorted.
+	MusicClasses []string
+	// Contexts are contexts that the dialplan goes to and that are the site's
+	// own, sorted. A missing one is for the site to repair, and no reason to
+	// refuse the files.
+	Contexts []string
+	// Certificate is the SHA-256 of the leaf certificate (DER), in hex, that
+	// the TLS listeners are to serve; empty when none was given.
+	Certificate string
 	// Transports are sorted by name.
 	Transports []ExpectTransport
 }
@@ -96,11 +105,24 @@ type ExpectMember struct {
 	Penalty   int
 }
 
+// ExpectMailbox is one voicemail box.
+type ExpectMailbox struct {
+	Number string
+	// Owner is Mailbox.Owner.
+	Owner string
+	// PIN is MailboxPIN of owner and PIN: another value is a PIN that was set
+	// anew, and replaces one that the owner chose by telephone.
+	PIN string
+}
+
+// MailboxPIN is hex(SHA-256(owner:pin)).
+func MailboxPIN(owner, pin string) string { return digest([]byte(owner + ":" + pin)) }
+
 // ExpectTransport is one transport as "pjsip show transports" shows it.
 type ExpectTransport struct {
 	// Name is, for example, "transport-udp".
 	Name string
-	// Protocol is udp, tcp or wss.
+	// Protocol is udp, tcp, tls, ws or wss.
 	Protocol string
 	// Bind is address:port.
 	Bind string
@@ -147,9 +169,9 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Fingerprint is a hash over everything in the endpoint but Key and Hash.
+// Fingerprint is a hash over everything in the endpoint but Key, Hash and Telephone.
 func (e Endpoint) Fingerprint() string {
-	e.Key, e.Hash = "", ""
+	e.Key, e.Hash, e.Telephone = "", "", ""
 	return fingerprint(e)
 }
 

@@ -228,7 +228,7 @@ func (c Center) validate() []error {
 	for _, e := range c.Agents {
 		errs = append(errs, e.Validate(c.PBX)...)
 		claim(e.Key, "Extension", e.Extension)
-		callable[e.Extension] = e.Callable
+		callable[e.Extension] = e.callable()
 	}
 	names := map[string]bool{}
 	for _, q := range c.Queues {

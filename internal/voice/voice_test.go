@@ -23,7 +23,7 @@ func testEndpoint(extension string) Endpoint {
 	user := "user" + extension
 	return Endpoint{
 		Key: "Agent/" + user, Extension: extension, Username: user, DisplayName: "User " + extension,
-		HA1: HA1(user, "ringmaster", "secret"), Callable: true,
+		HA1: HA1(user, "ringmaster", "secret"),
 	}
 }
 
@@ -41,7 +41,7 @@ func small() Center {
 	bob.Context = "internal"
 	bob.Voicemail = &Mailbox{PIN: "0815", FullName: "Neil, Bob; Jr."}
 	caller := testEndpoint("20")
-	caller.Callable = false
+	caller.Role = User
 	caller.Transport = TCP
 	caller.NAT = NATNone
 	pbx := testPBX()

@@ -125,7 +125,7 @@ func generatedFiles(host string, port, agents int) (map[string][]byte, error) {
 		c.Agents = append(c.Agents, voice.Endpoint{
 			Key: "Agent/" + name, Extension: extension(n), Username: name, DisplayName: "Agent " + strconv.Itoa(n),
 			HA1: voice.HA1(name, benchRealm, sipPassword(n)), Transport: voice.UDP, NAT: voice.NATForceRportComedia,
-			Context: voice.DefaultContext, Expires: time.Hour, Callable: true,
+			Context: voice.DefaultContext, Expires: time.Hour,
 		})
 	}
 	snapshot, err := voice.Render(c)

@@ -232,7 +232,15 @@ func (a *asterisk) checkVoicemail(ctx context.Context, want, verified voice.Expe
 			have[m.Get("VoiceMailbox")] = true
 		}
 	}
-	return compareNames("mailbox", have, want.Mailboxes, missingFrom(verified.Mailboxes, want.Mailboxes))
+	return compareNames("mailbox", have, mailboxNumbers(want), missingFrom(mailboxNumbers(verified), mailboxNumbers(want)))
+}
+
+func mailboxNumbers(e voice.Expect) []string {
+	numbers := make([]string, 0, len(e.Mailboxes))
+	for _, b := range e.Mailboxes {
+		numbers = append(numbers, b.Number)
+	}
+	return numbers
 }
 
 func queueNames(e voice.Expect) []string {

@@ -168,7 +168,7 @@ func agent(extension string) voice.Endpoint {
 	user := "user." + extension
 	return voice.Endpoint{
 		Key: "Agent/" + user, Extension: extension, Username: user, DisplayName: "User " + extension,
-		HA1: voice.HA1(user, realm, "pw"+extension), Callable: true,
+		HA1: voice.HA1(user, realm, "pw"+extension),
 	}
 }
 
