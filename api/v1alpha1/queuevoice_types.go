@@ -131,17 +131,50 @@ type QueueAnnouncements struct {
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="minInterval must be between 1s and 1h"
 	MinInterval *metav1.Duration `json:"minInterval,omitempty"`
-	// onEntry is a sound file of the PBX, without its suffix, that callers hear before they wait. Default: none.
+	// sounds replace the standard ones of the announcements.
 	// +optional
-	// +kubebuilder:validation:MaxLength=120
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`
-	OnEntry string `json:"onEntry,omitempty"`
-	// toMember is a sound file of the PBX, without its suffix, that the member hears before the caller. Default: none.
-	// +optional
-	// +kubebuilder:validation:MaxLength=120
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`
-	ToMember string `json:"toMember,omitempty"`
+	Sounds QueueSounds `json:"sounds,omitempty"`
 }
+
+// QueueSounds are sound files of the PBX, each without its suffix; an absent one is Asterisk's own.
+type QueueSounds struct {
+	// youAreNext is played to the first caller. Default queue-youarenext.
+	// +optional
+	YouAreNext SoundFile `json:"youAreNext,omitempty"`
+	// thereAre comes before the position. Default queue-thereare.
+	// +optional
+	ThereAre SoundFile `json:"thereAre,omitempty"`
+	// callsWaiting comes after it. Default queue-callswaiting.
+	// +optional
+	CallsWaiting SoundFile `json:"callsWaiting,omitempty"`
+	// moreThan comes before the limit of position More. Default queue-quantity1.
+	// +optional
+	MoreThan SoundFile `json:"moreThan,omitempty"`
+	// callersWaiting comes after it. Default queue-quantity2.
+	// +optional
+	CallersWaiting SoundFile `json:"callersWaiting,omitempty"`
+	// holdTime comes before the expected time. Default queue-holdtime.
+	// +optional
+	HoldTime SoundFile `json:"holdTime,omitempty"`
+	// minute is the word for one. Default queue-minute.
+	// +optional
+	Minute SoundFile `json:"minute,omitempty"`
+	// minutes is the word for several. Default queue-minutes.
+	// +optional
+	Minutes SoundFile `json:"minutes,omitempty"`
+	// seconds is the word. Default queue-seconds.
+	// +optional
+	Seconds SoundFile `json:"seconds,omitempty"`
+	// thankYou ends an announcement. Default queue-thankyou.
+	// +optional
+	ThankYou SoundFile `json:"thankYou,omitempty"`
+}
+
+// SoundFile is the name of a sound file on the PBX, relative to its sounds directory, without the suffix.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=120
+// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`
+type SoundFile string
 
 // PeriodicAnnouncement is a message that comes back.
 type PeriodicAnnouncement struct {
@@ -150,10 +183,7 @@ type PeriodicAnnouncement struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=10
-	// +kubebuilder:validation:items:MinLength=1
-	// +kubebuilder:validation:items:MaxLength=120
-	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$`
-	Sounds []string `json:"sounds"`
+	Sounds []SoundFile `json:"sounds"`
 	// interval between them. Default 60s.
 	// +optional
 	// +kubebuilder:default="60s"
