@@ -58,8 +58,8 @@ type Expect struct {
 	Queues []ExpectQueue
 	// Mailboxes are all mailboxes in MailboxContext, sorted by number.
 	Mailboxes []ExpectMailbox
-	// MusicClasses are the names of rendered classes of music on hold, sorted.
-	MusicClasses []string
+	// MusicClasses are the rendered classes of music on hold, sorted by name.
+	MusicClasses []MusicClass
 	// Contexts are contexts that the dialplan goes to and that are the site's
 	// own, sorted. A missing one is for the site to repair, and no reason to
 	// refuse the files.
