@@ -130,7 +130,7 @@ type AgentSpec struct {
 
 	// sip is the account of the agent's phone.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={role: Friend, registration: {mode: Dynamic}}
 	SIP AgentSIP `json:"sip,omitempty"`
 
 	// channels beside voice, with their capacity. A channel that is not listed has no limit.

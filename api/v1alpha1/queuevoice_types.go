@@ -49,11 +49,11 @@ type QueueVoice struct {
 	LeaveWhen []MemberCondition `json:"leaveWhen,omitempty"`
 	// autoPause of members who do not answer.
 	// +optional
-	// +kubebuilder:default={mode: Never}
+	// +kubebuilder:default={mode: Never, onBusy: Ignore, onUnavailable: Ignore}
 	AutoPause QueueAutoPause `json:"autoPause,omitempty"`
 	// announcements to waiting callers.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={position: Never}
 	Announcements QueueAnnouncements `json:"announcements,omitempty"`
 	// periodicAnnouncement is played to waiting callers again and again.
 	// +optional

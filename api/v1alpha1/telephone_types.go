@@ -3,6 +3,7 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // TelephoneSpec describes a phone without a person: a hot desk.
+// +kubebuilder:validation:XValidation:rule="has(oldSelf.username) == has(self.username)",message="username is immutable: it cannot be added or removed later"
 type TelephoneSpec struct {
 	// displayName says where the telephone is, as agents see it when they choose one. Default: metadata.name.
 	// +optional
@@ -47,6 +48,7 @@ type TelephoneStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="has(self.spec.username) || self.metadata.name.matches('^[A-Za-z][A-Za-z0-9._-]{0,63}$')",message="spec.username is required because metadata.name is not a legal username (a letter, then letters, digits, dot, underscore and dash, at most 64)"
 type Telephone struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata.
