@@ -86,7 +86,7 @@ func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, erro
 
 	token := security.NewToken()
 	tokenHash := security.TokenHash(token)
-	if err := s.Store.CreateSession(ctx, agent.Key, tokenHash, s.SessionTTL); err != nil {
+	if err := s.Store.CreateSession(ctx, agent.Key, store.ClientOther, tokenHash, s.SessionTTL); err != nil {
 		return nil, err
 	}
 	session, err := s.Store.GetSession(ctx, tokenHash)

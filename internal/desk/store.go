@@ -20,7 +20,7 @@ type Store interface {
 }
 
 type sessions interface {
-	CreateSession(ctx context.Context, agent store.Key, tokenHash string, ttl time.Duration) error
+	CreateSession(ctx context.Context, agent store.Key, client store.Client, tokenHash string, ttl time.Duration) error
 	GetSession(ctx context.Context, tokenHash string) (store.Session, error)
 	DeleteSession(ctx context.Context, tokenHash string) error
 }

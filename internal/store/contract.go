@@ -19,6 +19,7 @@ type Store interface {
 	Outbox
 	Events
 	Registrations
+	Voice
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
@@ -47,7 +48,7 @@ type Directory interface {
 	// another agent of the namespace.
 	PutAgent(ctx context.Context, a Agent) error
 	// DeleteAgent signs the agent out, returns offered and open interactions to their queue (Unread without
-	// one) and removes credential, presence and sessions. History keeps the name.
+	// one) and removes credential, presence, sessions, forwarding and calls. History keeps the name.
 	DeleteAgent(ctx context.Context, key Key) error
 	GetAgent(ctx context.Context, key Key) (Agent, error)
 	// FindAgent by username; namespace "" searches every center and returns ErrConflict when several match.
@@ -74,7 +75,7 @@ type Credentials interface {
 	// PasswordHistory returns the present and the kept old hashes, newest first.
 	PasswordHistory(ctx context.Context, agent Key) ([]string, error)
 	// CreateSession stores only the SHA-256 (hex) of the token. ErrNotFound: no such agent; ErrConflict: it is not active.
-	CreateSession(ctx context.Context, agent Key, tokenHash string, ttl time.Duration) error
+	CreateSession(ctx context.Context, agent Key, client Client, tokenHash string, ttl time.Duration) error
 	// GetSession finds a session that has not expired by the store's clock; ErrNotFound otherwise.
 	GetSession(ctx context.Context, tokenHash string) (Session, error)
 	DeleteSession(ctx context.Context, tokenHash string) error
@@ -84,8 +85,9 @@ type Credentials interface {
 type PresenceStore interface {
 	// SetPresence writes state, emits EventPresence and makes interactions that wait for this agent due.
 	// Signing out or pausing takes back running offers (they return to the queue, reason Paused or SignedOut);
-	// open interactions stay with their agent. Unchanged state writes nothing. Since is the store's time, not the caller's.
-	// ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in.
+	// open interactions stay with their agent. Unchanged state writes nothing, whatever the Source. Since is the store's time, not the
+	// caller's. A Telephone is taken as by TakeSeat, in the same transaction and with the same errors; none keeps the present seat, which
+	// signing out releases. ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in.
 	SetPresence(ctx context.Context, p Presence) error
 	// SignOutAbandoned signs out agents whose last session expired, or was ended by somebody else, more than grace ago. Without it
 	// nobody would, and their phones would go on ringing. It returns how many.

@@ -96,7 +96,7 @@ func (db *DB) PasswordHistory(ctx context.Context, agent Key) ([]string, error) 
 }
 
 // CreateSession implements Credentials. ErrNotFound: no such agent; ErrConflict: the agent is not active.
-func (db *DB) CreateSession(ctx context.Context, agent Key, tokenHash string, ttl time.Duration) error {
+func (db *DB) CreateSession(ctx context.Context, agent Key, client Client, tokenHash string, ttl time.Duration) error {
 	return db.write(ctx, "create session", func(t *tx) error {
 		// Held until the end, so that a deactivation comes before or ends this session.
 		if err := t.lockCenter(ctx, agent.Namespace); err != nil {
@@ -116,8 +116,8 @@ func (db *DB) CreateSession(ctx context.Context, agent Key, tokenHash string, tt
 		if _, err := t.exec(ctx, "DELETE FROM sessions WHERE namespace = ? AND agent = ? AND expires <= ?", agent.Namespace, agent.Name, now); err != nil {
 			return err
 		}
-		return t.insert(ctx, "sessions (token_hash, namespace, agent, expires)", "",
-			[]any{tokenHash, agent.Namespace, agent.Name, now + ttl.Microseconds()})
+		return t.insert(ctx, "sessions (token_hash, namespace, agent, client, expires)", "",
+			[]any{tokenHash, agent.Namespace, agent.Name, client, now + ttl.Microseconds()})
 	})
 }
 
@@ -130,10 +130,10 @@ func (db *DB) GetSession(ctx context.Context, tokenHash string) (Session, error)
 	s, err := one(ctx, db.read(), func(s scanner) (Session, error) {
 		var v Session
 		var expires int64
-		err := s.Scan(&v.Agent.Namespace, &v.Agent.Name, &expires)
+		err := s.Scan(&v.Agent.Namespace, &v.Agent.Name, &v.Client, &expires)
 		v.Expires = fromMicros(expires)
 		return v, err
-	}, "SELECT namespace, agent, expires FROM sessions WHERE token_hash = ? AND expires > ?", tokenHash, now)
+	}, "SELECT namespace, agent, client, expires FROM sessions WHERE token_hash = ? AND expires > ?", tokenHash, now)
 	if err != nil {
 		return Session{}, fmt.Errorf("store: session: %w", err)
 	}

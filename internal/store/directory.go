@@ -134,11 +134,14 @@ func (t *tx) signOut(ctx context.Context, agent Key, reason string) error {
 	if err := t.returnInteractions(ctx, agent, reason, StateOffered); err != nil {
 		return err
 	}
+	if err := t.releaseSeat(ctx, agent); err != nil {
+		return err
+	}
 	p, err := getPresence(ctx, t.conn, agent)
 	if err != nil || !p.SignedIn {
 		return ignoreNotFound(err)
 	}
-	p.SignedIn = false
+	p.SignedIn, p.Source = false, ""
 	return t.writePresence(ctx, p)
 }
 
@@ -161,7 +164,10 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 		if err := t.signOut(ctx, key, "AgentDeleted"); err != nil {
 			return err
 		}
-		for _, table := range []string{"credentials", "password_history", "presence"} {
+		if err := t.deleteCalls(ctx, "WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
+			return err
+		}
+		for _, table := range []string{"credentials", "password_history", "presence", "forwards"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
 				return err
 			}

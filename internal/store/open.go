@@ -164,25 +164,29 @@ func (db *DB) start(ctx context.Context, dialect goose.Dialect, opts []Option) (
 }
 
 func migrate(ctx context.Context, w *sql.DB, dialect goose.Dialect) error {
-	dir, err := fs.Sub(migrations, "migrations")
+	provider, err := migrator(w, dialect)
 	if err != nil {
 		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+func migrator(w *sql.DB, dialect goose.Dialect) (*goose.Provider, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
 	}
 	options := []goose.ProviderOption{goose.WithTableName("ringmaster_migrations"), goose.WithDisableGlobalRegistry(true)}
 	if dialect == goose.DialectPostgres {
 		// Replicas that start together take turns (session-level advisory lock, tried every second for 5 minutes).
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(dialect, w, dir, options...)
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
+	return goose.NewProvider(dialect, w, dir, options...)
 }
 
 // Now implements Store.

@@ -12,14 +12,16 @@ import (
 func scanPresence(s scanner) (Presence, error) {
 	var p Presence
 	var since int64
-	err := s.Scan(&p.Agent.Namespace, &p.Agent.Name, &p.SignedIn, &p.Paused, &p.Reason, &since)
+	err := s.Scan(&p.Agent.Namespace, &p.Agent.Name, &p.SignedIn, &p.Paused, &p.Reason, &since, &p.Source, &p.Telephone)
 	p.Since = fromMicros(since)
 	return p, err
 }
 
 // Every agent has a presence, signed out until told otherwise.
 const presenceColumns = `SELECT a.namespace, a.name, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE), COALESCE(p.reason, ''),
-	COALESCE(p.since, 0) FROM agents a LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name `
+	COALESCE(p.since, 0), COALESCE(p.source, ''), COALESCE(s.telephone, '') FROM agents a
+	LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name
+	LEFT JOIN seats s ON s.namespace = a.namespace AND s.agent = a.name `
 
 func getPresence(ctx context.Context, c conn, agent Key) (Presence, error) {
 	return one(ctx, c, scanPresence, presenceColumns+"WHERE a.namespace = ? AND a.name = ?", agent.Namespace, agent.Name)
@@ -70,6 +72,11 @@ func (t *tx) setPresence(ctx context.Context, p Presence) error {
 	if err != nil {
 		return err
 	}
+	if p.SignedIn && p.Telephone != "" {
+		if err := t.takeSeat(ctx, p.Agent, p.Telephone); err != nil {
+			return err
+		}
+	}
 	if old.SignedIn == p.SignedIn && old.Paused == p.Paused && old.Reason == p.Reason {
 		return nil
 	}
@@ -78,6 +85,9 @@ func (t *tx) setPresence(ctx context.Context, p Presence) error {
 	}
 	switch {
 	case !p.SignedIn:
+		if err := t.releaseSeat(ctx, p.Agent); err != nil {
+			return err
+		}
 		return t.returnInteractions(ctx, p.Agent, "SignedOut", StateOffered)
 	case p.Paused:
 		return t.returnInteractions(ctx, p.Agent, "Paused", StateOffered)
@@ -135,14 +145,16 @@ func (t *tx) writePresence(ctx context.Context, p Presence) error {
 		SignedIn bool   `json:"signedIn"`
 		Paused   bool   `json:"paused"`
 		Reason   string `json:"reason,omitempty"`
-	}{p.SignedIn, p.Paused, p.Reason})
+		Source   Client `json:"source,omitempty"`
+	}{p.SignedIn, p.Paused, p.Reason, p.Source})
 	if err != nil {
 		return err
 	}
 	t.emit(Event{Namespace: p.Agent.Namespace, Kind: EventPresence, Subject: p.Agent.Name, Data: data})
-	_, err = t.exec(ctx, `INSERT INTO presence (namespace, agent, signed_in, paused, reason, since) VALUES (?, ?, ?, ?, ?, ?)
+	_, err = t.exec(ctx, `INSERT INTO presence (namespace, agent, signed_in, paused, reason, since, source) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (namespace, agent) DO UPDATE SET signed_in = excluded.signed_in, paused = excluded.paused,
-		reason = excluded.reason, since = excluded.since`, p.Agent.Namespace, p.Agent.Name, p.SignedIn, p.Paused, p.Reason, now)
+		reason = excluded.reason, since = excluded.since, source = excluded.source`,
+		p.Agent.Namespace, p.Agent.Name, p.SignedIn, p.Paused, p.Reason, now, p.Source)
 	return err
 }
 

@@ -129,11 +129,16 @@ type Presence struct {
 	Paused bool
 	Reason string
 	Since  time.Time
+	// Telephone is where the agent sits (hot desk); empty at the own phone.
+	Telephone string
+	// Source is the kind of client that made the last change of state; empty when the store did, for example when the last session ended.
+	Source Client
 }
 
 // Session is one signed-in client.
 type Session struct {
 	Agent   Key
+	Client  Client
 	Expires time.Time
 }
 
@@ -379,4 +384,14 @@ const (
 	EventAccountStatus = "account.status"     // subject: account name
 	EventRegistration  = "registration"       // subject: extension
 	EventCredential    = "credential"         // subject: agent name
+	EventSeat          = "seat"               // subject: agent name; data: telephone, taken
+	EventForward       = "forwarding"         // subject: agent name
+	EventVoicemail     = "voicemail"          // subject: agent name; data: unread, read over all PBXes
+	EventCall          = "call.updated"       // subject: call id, also below
+	EventCallCommand   = "call.command"       // for the leader only; subject: command id
+
+	EventRecordingStarted = "recording.started" // a file was begun
+	EventRecordingPaused  = "recording.paused"
+	EventRecordingResumed = "recording.resumed"
+	EventRecordingStopped = "recording.stopped"
 )

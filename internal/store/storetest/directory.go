@@ -123,11 +123,11 @@ func testDirectory(t *testing.T, open Open) {
 		c.wantState(second, store.StateOffered, "alice")
 
 		// Deactivated: sessions, presence and offers end.
-		c.must(c.CreateSession(c.ctx, key("alice"), "token", time.Hour))
+		c.must(c.CreateSession(c.ctx, key("alice"), store.ClientOther, "token", time.Hour))
 		c.must(c.PutAgent(c.ctx, store.Agent{Key: key("alice"), Username: "alice", EmailCapacity: 2}))
 		_, err := c.GetSession(c.ctx, "token")
 		wantErr(t, err, store.ErrNotFound)
-		wantErr(t, c.CreateSession(c.ctx, key("alice"), "token", time.Hour), store.ErrConflict)
+		wantErr(t, c.CreateSession(c.ctx, key("alice"), store.ClientOther, "token", time.Hour), store.ErrConflict)
 		wantErr(t, c.SetPresence(c.ctx, store.Presence{Agent: key("alice"), SignedIn: true}), store.ErrConflict)
 		if p, err := c.GetPresence(c.ctx, key("alice")); err != nil || p.SignedIn {
 			t.Fatalf("presence %+v, %v", p, err)

@@ -30,13 +30,13 @@ func testCredentials(t *testing.T, open Open) {
 	set("h1", "v1", "")
 	wantHistory("h1")
 	for _, token := range []string{"t1", "t2"} {
-		c.must(c.CreateSession(c.ctx, alice, token, time.Hour))
+		c.must(c.CreateSession(c.ctx, alice, store.ClientOther, token, time.Hour))
 	}
 	set("h1", "v2", "") // the same password: sessions stay
 	if got, err := c.GetCredential(c.ctx, alice); err != nil || got != (store.Credential{Agent: alice, Hash: "h1", SecretVersion: "v2", ChangedAt: clk.now()}) {
 		t.Fatalf("credential %+v, %v", got, err)
 	}
-	if s, err := c.GetSession(c.ctx, "t1"); err != nil || s.Agent != alice || !s.Expires.Equal(clk.now().Add(time.Hour)) {
+	if s, err := c.GetSession(c.ctx, "t1"); err != nil || s.Agent != alice || s.Client != store.ClientOther || !s.Expires.Equal(clk.now().Add(time.Hour)) {
 		t.Fatalf("session %+v, %v", s, err)
 	}
 	set("h2", "v2", "t2")
@@ -52,12 +52,12 @@ func testCredentials(t *testing.T, open Open) {
 	clk.advance(time.Hour)
 	_, err = c.GetSession(c.ctx, "t2")
 	wantErr(t, err, store.ErrNotFound) // expired by the store's clock
-	c.must(c.CreateSession(c.ctx, alice, "t3", time.Hour))
+	c.must(c.CreateSession(c.ctx, alice, store.ClientOther, "t3", time.Hour))
 	c.must(c.DeleteSession(c.ctx, "t3"))
 	c.must(c.DeleteSession(c.ctx, "t3"))
 	_, err = c.GetSession(c.ctx, "t3")
 	wantErr(t, err, store.ErrNotFound)
-	wantErr(t, c.CreateSession(c.ctx, key("nobody"), "t4", time.Hour), store.ErrNotFound)
+	wantErr(t, c.CreateSession(c.ctx, key("nobody"), store.ClientOther, "t4", time.Hour), store.ErrNotFound)
 
 	c.must(c.DeleteAgent(c.ctx, alice))
 	wantHistory()
@@ -118,8 +118,8 @@ func testAbandoned(t *testing.T, open Open) {
 	clk := newClock()
 	c := newCenter(t, open(t, clk.option()), 1, "alice", "bob")
 	alice, bob := key("alice"), key("bob")
-	c.must(c.CreateSession(c.ctx, alice, "t1", time.Hour))
-	c.must(c.CreateSession(c.ctx, bob, "t2", 3*time.Hour))
+	c.must(c.CreateSession(c.ctx, alice, store.ClientOther, "t1", time.Hour))
+	c.must(c.CreateSession(c.ctx, bob, store.ClientOther, "t2", 3*time.Hour))
 	sweep := func(want int) {
 		t.Helper()
 		if n, err := c.SignOutAbandoned(c.ctx, time.Minute); err != nil || n != want {

@@ -38,6 +38,16 @@ func Run(t *testing.T, open Open) {
 		"Outbox":        testOutbox,
 		"Events":        testEvents,
 		"Registrations": testRegistrations,
+		"Telephones":    testTelephones,
+		"Seats":         testSeats,
+		"SeatRace":      testSeatRace,
+		"Forwards":      testForwards,
+		"Voicemail":     testVoicemail,
+		"Calls":         testCalls,
+		"CallLists":     testCallLists,
+		"Recordings":    testRecordings,
+		"CallCommands":  testCallCommands,
+		"ClaimRace":     testClaimRace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}

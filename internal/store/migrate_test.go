@@ -1,0 +1,93 @@
+package store
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+
+	"github.com/ringmaster-dev/ringmaster/test/env"
+)
+
+// before is what a center of the first version has written.
+var before = []string{
+	`INSERT INTO centers VALUES ('n')`,
+	`INSERT INTO agents (namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile)
+		VALUES ('n', 'alice', 'alice.r', 'Alice', '', '', '100', TRUE, 1, '')`,
+	`INSERT INTO presence VALUES ('n', 'alice', TRUE, TRUE, 'lunch', 1000000)`,
+	`INSERT INTO sessions VALUES ('token', 'n', 'alice', 9000000000000000)`,
+	`INSERT INTO registrations VALUES ('n', 'pbx', '100', 'sip:100@192.0.2.1', '', 1)`,
+}
+
+// A store of the first version opens, keeps what it has, and takes what is new.
+func TestFirstVersionMigrates(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "old.db")
+		first(t, "sqlite", path, goose.DialectSQLite3)
+		checkMigrated(t, "sqlite://"+path)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := env.Postgres(t).NewDatabase(t)
+		first(t, "", dsn, goose.DialectPostgres)
+		checkMigrated(t, dsn)
+	})
+}
+
+func first(t *testing.T, driver, dsn string, dialect goose.Dialect) {
+	t.Helper()
+	var w *sql.DB
+	if driver == "" {
+		cfg, err := pgx.ParseConfig(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w = stdlib.OpenDB(*cfg)
+	} else {
+		var err error
+		if w, err = sql.Open(driver, dsn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() { _ = w.Close() }()
+	provider, err := migrator(w, dialect)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range before {
+		if _, err := w.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+func checkMigrated(t *testing.T, url string) {
+	t.Helper()
+	db, err := Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	alice := Key{"n", "alice"}
+	p, err := db.GetPresence(t.Context(), alice)
+	if diff := cmp.Diff(Presence{Agent: alice, SignedIn: true, Paused: true, Reason: "lunch", Since: fromMicros(1000000)}, p); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	s, err := db.GetSession(t.Context(), "token")
+	if diff := cmp.Diff(Session{Agent: alice, Client: ClientOther, Expires: fromMicros(9000000000000000)}, s); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if err := db.PutCall(t.Context(), Key{"n", "pbx"}, Call{Uniqueid: "u", Extension: "100"}); err != nil {
+		t.Error(err)
+	}
+	calls, err := db.ListCalls(t.Context(), CallFilter{Namespace: "n", Agent: "alice"})
+	if err != nil || len(calls) != 1 {
+		t.Errorf("calls %+v, %v", calls, err)
+	}
+}
