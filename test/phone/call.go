@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo"
@@ -17,10 +17,23 @@ import (
 type Call struct {
 	phone  *Phone
 	media  *media
-	bye    func(context.Context) error
+	dialog dialog
+	id     string
+	target sip.Uri
 	done   <-chan struct{}
 	remote string
 	once   sync.Once
+	// direction is what our SDP says, sendRecv or sendOnly.
+	direction atomic.Value
+}
+
+// dialog is what both kinds of dialog of sipgo can do.
+type dialog interface {
+	Bye(context.Context) error
+	Close() error
+	Do(context.Context, *sip.Request) (*sip.Response, error)
+	WriteRequest(*sip.Request) error
+	Context() context.Context
 }
 
 // Remote is the SIP user of the other party, as its From or our target names it.
@@ -32,6 +45,27 @@ func (c *Call) Done() <-chan struct{} { return c.done }
 // Audio is the number of RTP packets (20 ms each) sent and received so far.
 func (c *Call) Audio() (sent, received int) {
 	return int(c.media.sent.Load()), int(c.media.received.Load())
+}
+
+// SetTone changes the frequency of what the phone says, in Hz; 0 is silence.
+func (c *Call) SetTone(hz float64) { c.media.setTone(hz) }
+
+// Level is the amplitude (0 to 32767) of the tone of hz in the last half
+// second of audio received; a phone sends its own with 8000. It is 0 when
+// nothing came lately.
+func (c *Call) Level(hz float64) float64 { return c.media.ear.level(hz) }
+
+// Audible is how much of the audio received so far was not silence.
+func (c *Call) Audible() time.Duration { return c.media.ear.heard() }
+
+// Codec is "ulaw" or "alaw", whichever the two sides agreed on for our audio.
+func (c *Call) Codec() string {
+	for name, payload := range payloadOf {
+		if payload == c.media.payload {
+			return name
+		}
+	}
+	return ""
 }
 
 // SendDigits plays DTMF digits (RFC 4733 events), 100 ms each with as much
@@ -60,7 +94,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 		select {
 		case <-c.done:
 		default:
-			err = c.bye(ctx)
+			err = c.dialog.Bye(ctx)
 		}
 	})
 	if err != nil {
@@ -73,7 +107,7 @@ func (c *Call) Hangup(ctx context.Context) error {
 // answered. A refusal is a *StatusError (404 unknown, 486 busy, 480
 // unavailable); a cancelled context cancels the call.
 func (p *Phone) Call(ctx context.Context, target string) (*Call, error) {
-	m, err := newMedia(p.opts.Local)
+	m, err := newMedia(p.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +120,15 @@ func (p *Phone) Call(ctx context.Context, target string) (*Call, error) {
 		m.close()
 		return nil, errors.Join(err, sess.Bye(ctx))
 	}
-	return p.established(m, sess.Bye, sess.Context().Done(), target, sess.Close), nil
+	return p.established(m, sess, sess.InviteRequest.CallID().Value(), remoteTarget(sess.InviteResponse.Contact(), sess.InviteRequest.Recipient), target), nil
+}
+
+// remoteTarget is where requests inside a dialog go (RFC 3261, 12.1.2).
+func remoteTarget(contact *sip.ContactHeader, otherwise sip.Uri) sip.Uri {
+	if contact == nil {
+		return otherwise
+	}
+	return contact.Address
 }
 
 func (p *Phone) invite(ctx context.Context, target string, m *media) (*sipgo.DialogClientSession, error) {
@@ -99,7 +141,7 @@ func (p *Phone) invite(ctx context.Context, target string, m *media) (*sipgo.Dia
 	req.AppendHeader(from)
 	req.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	req.SetTransport(strings.ToUpper(p.opts.Transport))
-	req.SetBody(m.sdp())
+	req.SetBody(m.sdp(sendRecv))
 	sess, err := p.out.WriteInvite(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("phone %s: call %s: %w", p.opts.User, target, err)
@@ -119,8 +161,10 @@ func (p *Phone) invite(ctx context.Context, target string, m *media) (*sipgo.Dia
 }
 
 // established starts the audio and keeps the call on the books until it ends.
-func (p *Phone) established(m *media, bye func(context.Context) error, done <-chan struct{}, remote string, release func() error) *Call {
-	c := &Call{phone: p, media: m, bye: bye, done: done, remote: remote}
+func (p *Phone) established(m *media, d dialog, id string, target sip.Uri, remote string) *Call {
+	done := d.Context().Done()
+	c := &Call{phone: p, media: m, dialog: d, id: id, target: target, done: done, remote: remote}
+	c.direction.Store(sendRecv)
 	p.mu.Lock()
 	p.calls[c] = struct{}{}
 	p.last = c
@@ -132,109 +176,10 @@ func (p *Phone) established(m *media, bye func(context.Context) error, done <-ch
 		case <-p.ctx.Done():
 		}
 		m.close()
-		_ = release()
+		_ = d.Close()
 		p.mu.Lock()
 		delete(p.calls, c)
 		p.mu.Unlock()
 	})
 	return c
-}
-
-func (p *Phone) handle(srv *sipgo.Server) {
-	ok := func(req *sip.Request, tx sip.ServerTransaction) {
-		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
-	}
-	srv.OnInvite(p.onInvite)
-	srv.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = p.in.ReadAck(req, tx) })
-	srv.OnBye(func(req *sip.Request, tx sip.ServerTransaction) {
-		if p.in.ReadBye(req, tx) == nil || p.out.ReadBye(req, tx) == nil {
-			return
-		}
-		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusCallTransactionDoesNotExists, "No such call", nil))
-	})
-	srv.OnOptions(ok)
-	srv.OnInfo(ok)
-	srv.OnUpdate(ok)
-	srv.OnNotify(func(req *sip.Request, tx sip.ServerTransaction) {
-		if n, found := newMessages(string(req.Body())); found {
-			p.waiting.Store(int64(n))
-		}
-		ok(req, tx)
-	})
-}
-
-// newMessages reads the "Voice-Message: new/old" line of RFC 3842, 5.2.
-func newMessages(body string) (int, bool) {
-	for line := range strings.Lines(body) {
-		name, value, _ := strings.Cut(line, ":")
-		if !strings.EqualFold(strings.TrimSpace(name), "Voice-Message") {
-			continue
-		}
-		count, _, _ := strings.Cut(strings.TrimSpace(value), "/")
-		n, err := strconv.Atoi(count)
-		return n, err == nil
-	}
-	return 0, false
-}
-
-func (p *Phone) onInvite(req *sip.Request, tx sip.ServerTransaction) {
-	if to := req.To(); to != nil && to.Params.Has("tag") {
-		// A re-INVITE inside a call: nothing of ours changes.
-		if c := p.LastCall(); c != nil {
-			_ = tx.Respond(sip.NewSDPResponseFromRequest(req, c.media.sdp()))
-		}
-		return
-	}
-	sess, err := p.in.ReadInvite(req, tx)
-	if err != nil {
-		p.log.Debug("invite", "error", err)
-		return
-	}
-	mode := AnswerMode(p.mode.Load())
-	if mode == Busy {
-		_ = sess.Respond(sip.StatusBusyHere, "Busy Here", nil)
-		_ = sess.Close()
-		return
-	}
-	if err := p.ring(req, sess, mode); err != nil {
-		p.log.Debug("incoming call", "error", err)
-		_ = sess.Close()
-	}
-}
-
-func (p *Phone) ring(req *sip.Request, sess *sipgo.DialogServerSession, mode AnswerMode) error {
-	if err := sess.Respond(sip.StatusRinging, "Ringing", nil); err != nil {
-		return err
-	}
-	p.rings.Add(1)
-	p.ringing.Add(1)
-	stopped := sync.OnceFunc(func() { p.ringing.Add(-1) })
-	defer stopped()
-
-	var answer <-chan time.Time
-	if mode == Answer {
-		answer = time.After(p.opts.AnswerAfter)
-	}
-	select {
-	case <-sess.Context().Done():
-		return errors.New("the caller gave up")
-	case <-p.ctx.Done():
-		return p.ctx.Err()
-	case <-answer:
-	}
-	stopped()
-	m, err := newMedia(p.opts.Local)
-	if err != nil {
-		return err
-	}
-	err = m.connect(req.Body())
-	if err == nil {
-		err = sess.RespondSDP(m.sdp())
-	}
-	if err != nil {
-		m.close()
-		return err
-	}
-	p.established(m, sess.Bye, sess.Context().Done(), req.From().Address.User, sess.Close)
-	return nil
 }

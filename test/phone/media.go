@@ -3,8 +3,10 @@ package phone
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,70 +16,117 @@ import (
 
 const (
 	payloadPCMU  = 0   // RFC 3551, table 4
+	payloadPCMA  = 8   // RFC 3551, table 4
 	payloadEvent = 101 // telephone-event, dynamic
 	frame        = 20 * time.Millisecond
 	frameSamples = 160 // 20 ms at 8 kHz
 	eventFrames  = 5   // packets per digit, and as many of silence after it
 )
 
-// media is one RTP stream (RFC 3550) of PCMU: it sends a frame every 20 ms
-// and counts the frames that come in.
+// The values of a=sendrecv and its kin (RFC 8866, 6.7).
+const (
+	sendRecv = "sendrecv"
+	sendOnly = "sendonly"
+)
+
+// media is one RTP stream (RFC 3550) of G.711: it sends a frame of a tone
+// every 20 ms, and counts and listens to the frames that come in.
 type media struct {
 	conn     *net.UDPConn
+	shown    net.IP
+	payloads []byte // in order of preference
 	remote   *net.UDPAddr
+	payload  byte
+	tone     atomic.Uint64 // float64 bits of the frequency, in Hz
 	sent     atomic.Int64
 	received atomic.Int64
+	ear      ear
 	digits   chan byte
 	stop     chan struct{}
 	stopOnce sync.Once
 	wg       sync.WaitGroup
 }
 
-func newMedia(local string) (*media, error) {
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(local)})
+func newMedia(opts Options) (*media, error) {
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(opts.Local)})
 	if err != nil {
 		return nil, fmt.Errorf("phone: media: %w", err)
 	}
-	return &media{conn: conn, digits: make(chan byte), stop: make(chan struct{})}, nil
+	m := &media{conn: conn, shown: conn.LocalAddr().(*net.UDPAddr).IP, digits: make(chan byte), stop: make(chan struct{})}
+	if opts.MediaAddress != "" {
+		m.shown = net.ParseIP(opts.MediaAddress)
+	}
+	for _, c := range opts.Codecs {
+		m.payloads = append(m.payloads, payloadOf[c])
+	}
+	m.setTone(opts.Tone)
+	return m, nil
 }
 
+func (m *media) setTone(hz float64) { m.tone.Store(math.Float64bits(hz)) }
+
 // sdp is our offer or answer (RFC 8866).
-func (m *media) sdp() []byte {
-	at := m.conn.LocalAddr().(*net.UDPAddr)
-	return []byte(strings.Join([]string{
+func (m *media) sdp(direction string) []byte {
+	list, maps := "", []string{}
+	for _, p := range m.payloads {
+		list += fmt.Sprintf(" %d", p)
+		maps = append(maps, fmt.Sprintf("a=rtpmap:%d %s/8000", p, strings.ToUpper(codecOf(p))))
+	}
+	return []byte(strings.Join(slices.Concat([]string{
 		"v=0",
-		fmt.Sprintf("o=- 1 1 IN IP4 %s", at.IP),
+		fmt.Sprintf("o=- 1 1 IN IP4 %s", m.shown),
 		"s=-",
-		fmt.Sprintf("c=IN IP4 %s", at.IP),
+		fmt.Sprintf("c=IN IP4 %s", m.shown),
 		"t=0 0",
-		fmt.Sprintf("m=audio %d RTP/AVP %d %d", at.Port, payloadPCMU, payloadEvent),
-		fmt.Sprintf("a=rtpmap:%d PCMU/8000", payloadPCMU),
+		fmt.Sprintf("m=audio %d RTP/AVP%s %d", m.conn.LocalAddr().(*net.UDPAddr).Port, list, payloadEvent),
+	}, maps, []string{
 		fmt.Sprintf("a=rtpmap:%d telephone-event/8000", payloadEvent),
 		fmt.Sprintf("a=fmtp:%d 0-16", payloadEvent),
 		"a=ptime:20",
-		"a=sendrecv",
+		"a=" + direction,
 		"",
-	}, "\r\n"))
+	}), "\r\n"))
 }
 
-// connect reads where the other side wants its audio.
+// payloadOf are the codecs a phone can speak, by Asterisk's names.
+var payloadOf = map[string]byte{"ulaw": payloadPCMU, "alaw": payloadPCMA}
+
+// codecOf is a payload's name in SDP, in lower case.
+func codecOf(payload byte) string {
+	if payload == payloadPCMA {
+		return "pcma"
+	}
+	return "pcmu"
+}
+
+// connect reads where the other side wants its audio and in which codec: the
+// first of its list that is also ours.
 func (m *media) connect(sdp []byte) error {
 	var ip net.IP
 	port := 0
+	var offered []string
 	for line := range strings.Lines(string(sdp)) {
 		fields := strings.Fields(line)
 		switch {
 		case strings.HasPrefix(line, "c=IN IP4 ") && len(fields) == 3:
 			ip = net.ParseIP(fields[2])
-		case strings.HasPrefix(line, "m=audio ") && len(fields) > 2:
+		case strings.HasPrefix(line, "m=audio ") && len(fields) > 3:
 			port, _ = strconv.Atoi(fields[1])
+			offered = fields[3:]
 		}
 	}
 	if ip == nil || port == 0 {
 		return fmt.Errorf("phone: the other side's SDP names no audio address: %q", sdp)
 	}
-	m.remote = &net.UDPAddr{IP: ip, Port: port}
-	return nil
+	for _, o := range offered {
+		for _, p := range m.payloads {
+			if o == strconv.Itoa(int(p)) {
+				m.remote, m.payload = &net.UDPAddr{IP: ip, Port: port}, p
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("phone: none of the payloads %v is ours", offered)
 }
 
 func (m *media) start() {
@@ -95,14 +144,29 @@ func (m *media) close() {
 
 func (m *media) receive() {
 	buf := make([]byte, 2048)
+	pcm := make([]int16, 0, len(buf))
 	for {
 		n, _, err := m.conn.ReadFromUDP(buf)
 		if err != nil {
 			return
 		}
-		if n > 12 && buf[0]>>6 == 2 && buf[1]&0x7f == payloadPCMU {
-			m.received.Add(1)
+		if n <= 12 || buf[0]>>6 != 2 {
+			continue
 		}
+		decode := decodeUlaw
+		switch buf[1] & 0x7f {
+		case payloadPCMU:
+		case payloadPCMA:
+			decode = decodeAlaw
+		default:
+			continue
+		}
+		m.received.Add(1)
+		pcm = pcm[:0]
+		for _, b := range buf[12:n] {
+			pcm = append(pcm, decode(b))
+		}
+		m.ear.hear(pcm)
 	}
 }
 
@@ -115,6 +179,7 @@ func (m *media) send() {
 		ts     = rand.Uint32()
 		ssrc   = rand.Uint32()
 		ticker = time.NewTicker(frame)
+		voice  tone
 		digit  byte
 		left   int
 		at     uint32
@@ -144,20 +209,20 @@ func (m *media) send() {
 			left--
 		default:
 			left = max(left-1, 0)
-			m.audio(seq, ts, ssrc)
+			m.audio(seq, ts, ssrc, &voice)
 		}
 	}
 }
 
-func (m *media) audio(seq uint16, ts, ssrc uint32) {
-	packet := header(seq, ts, ssrc, payloadPCMU, false)
-	for i := range frameSamples {
-		// A 1 kHz square wave, loud enough not to be taken for silence.
-		level := byte(0x90)
-		if i%8 < 4 {
-			level = 0x10
-		}
-		packet = append(packet, level)
+func (m *media) audio(seq uint16, ts, ssrc uint32, voice *tone) {
+	packet := header(seq, ts, ssrc, m.payload, false)
+	encode := encodeUlaw
+	if m.payload == payloadPCMA {
+		encode = encodeAlaw
+	}
+	hz := math.Float64frombits(m.tone.Load())
+	for range frameSamples {
+		packet = append(packet, encode(voice.next(hz)))
 	}
 	if _, err := m.conn.WriteToUDP(packet, m.remote); err == nil {
 		m.sent.Add(1)

@@ -1,16 +1,21 @@
 // Package phone is a small SIP user agent (RFC 3261) for tests and the demo:
-// it registers with digest authentication, places and answers calls, and
-// counts the audio that flows, so that a step of a proof can say "this phone
-// rang" or "these two heard each other" instead of "no error was returned".
+// it registers with digest authentication over UDP, TCP, TLS or a WebSocket,
+// places and answers calls, sends a tone and listens to what comes back, so
+// that a step of a proof can say "this phone rang" or "these two heard each
+// other" instead of "no error was returned".
 package phone
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,8 +42,14 @@ const (
 type Options struct {
 	// Server is the PBX as host:port.
 	Server string
-	// Transport is "udp" (default) or "tcp".
+	// Transport is "udp" (default), "tcp", "tls", "ws" or "wss". WebSockets are
+	// opened at the path /ws, where Asterisk serves them (RFC 7118). Media is
+	// always plain RTP.
 	Transport string
+	// RootCAs verify the PBX over tls and wss; nil means the system's.
+	RootCAs *x509.CertPool
+	// ServerName is the name in the PBX's certificate; default "localhost".
+	ServerName string
 	// User is the SIP user: From, To and Contact. At a Ringmaster PBX it is
 	// the extension.
 	User string
@@ -49,9 +60,20 @@ type Options struct {
 	Password string
 	// DisplayName is shown to the called party when the PBX permits it.
 	DisplayName string
-	// Expires is the registration lifetime asked for; default 10 minutes. The
-	// phone does not refresh by itself.
+	// Expires is the registration lifetime asked for; default 10 minutes.
 	Expires time.Duration
+	// Refresh registers again this often by itself after the first Register,
+	// and every second while that fails; 0 means never.
+	Refresh time.Duration
+	// Contact is shown as the phone's own host:port instead of the true one, as
+	// a phone behind address translation does.
+	Contact string
+	// MediaAddress is the IP address SDP shows instead of the true one.
+	MediaAddress string
+	// Codecs are "ulaw" and "alaw" in order of preference; default ulaw alone.
+	Codecs []string
+	// Tone is the frequency in Hz of what the phone says; default 1000.
+	Tone float64
 	// Mode is the initial AnswerMode.
 	Mode AnswerMode
 	// AnswerAfter is how long an incoming call rings before it is answered;
@@ -94,16 +116,22 @@ type Phone struct {
 	rings   atomic.Int64
 	ringing atomic.Int64
 	waiting atomic.Int64
+	options atomic.Int64
 	cseq    atomic.Uint32
 	callID  string
+	refresh sync.Once
+	// kept is false once Unregister was called.
+	kept atomic.Bool
 
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	mu    sync.Mutex
-	calls map[*Call]struct{}
-	last  *Call
+	mu       sync.Mutex
+	calls    map[*Call]struct{}
+	last     *Call
+	incoming []Incoming
+	answer   chan struct{}
 }
 
 // New binds a phone to a free port. It sends nothing until Register or Call.
@@ -118,8 +146,8 @@ func New(opts Options) (*Phone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("phone: server %q: %w", opts.Server, err)
 	}
-	if opts.Transport != "udp" && opts.Transport != "tcp" {
-		return nil, fmt.Errorf("phone: transport %q is neither udp nor tcp", opts.Transport)
+	if err := opts.check(); err != nil {
+		return nil, err
 	}
 	udp, tcp, err := listen(opts.Local)
 	if err != nil {
@@ -130,6 +158,7 @@ func New(opts Options) (*Phone, error) {
 		local:  *udp.LocalAddr().(*net.UDPAddr),
 		callID: fmt.Sprintf("%s-%d-%d", opts.User, time.Now().UnixNano(), udp.LocalAddr().(*net.UDPAddr).Port),
 		calls:  map[*Call]struct{}{},
+		answer: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mode.Store(int32(opts.Mode))
@@ -154,13 +183,30 @@ func withDefaults(opts Options) Options {
 	if opts.AnswerAfter == 0 {
 		opts.AnswerAfter = 100 * time.Millisecond
 	}
-	if opts.Local == "" {
-		opts.Local = "127.0.0.1"
+	opts.Local = cmp.Or(opts.Local, "127.0.0.1")
+	opts.ServerName = cmp.Or(opts.ServerName, "localhost")
+	opts.Tone = cmp.Or(opts.Tone, 1000)
+	if len(opts.Codecs) == 0 {
+		opts.Codecs = []string{"ulaw"}
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	return opts
+}
+
+func (o Options) check() error {
+	switch o.Transport {
+	case "udp", "tcp", "tls", "ws", "wss":
+	default:
+		return fmt.Errorf("phone: unknown transport %q", o.Transport)
+	}
+	for _, c := range o.Codecs {
+		if _, ok := payloadOf[c]; !ok {
+			return fmt.Errorf("phone: unknown codec %q", c)
+		}
+	}
+	return nil
 }
 
 // listen takes one port number for both UDP and TCP, so that one Contact
@@ -186,7 +232,8 @@ func (p *Phone) start(udp *net.UDPConn, tcp net.Listener) error {
 	ua, err := sipgo.NewUA(
 		sipgo.WithUserAgent(userAgent),
 		sipgo.WithUserAgentHostname(p.host),
-		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(p.log)),
+		sipgo.WithUserAgenTLSConfig(&tls.Config{RootCAs: p.opts.RootCAs, ServerName: p.opts.ServerName, MinVersion: tls.VersionTLS12}),
+		sipgo.WithUserAgentTransportLayerOptions(sip.WithTransportLayerLogger(p.log), sip.WithTransportLayerTransports(webSockets())),
 		sipgo.WithUserAgentTransactionLayerOptions(sip.WithTransactionLayerLogger(p.log)),
 	)
 	if err != nil {
@@ -226,6 +273,14 @@ func (p *Phone) start(udp *net.UDPConn, tcp net.Listener) error {
 	}
 }
 
+// webSockets are opened where Asterisk serves them.
+func webSockets() sip.TransportsConfig {
+	return sip.TransportsConfig{
+		WS:  &sip.TransportWS{DialURI: func(host string) string { return "ws://" + host + "/ws" }},
+		WSS: &sip.TransportWSS{TransportWS: &sip.TransportWS{DialURI: func(host string) string { return "wss://" + host + "/ws" }}},
+	}
+}
+
 // readySignal closes ready when its owner first reads from it.
 type readySignal struct {
 	net.PacketConn
@@ -240,6 +295,10 @@ func (r *readySignal) ReadFrom(b []byte) (int, net.Addr, error) {
 
 func (p *Phone) contact() sip.ContactHeader {
 	uri := sip.Uri{Scheme: "sip", User: p.opts.User, Host: p.opts.Local, Port: p.local.Port}
+	if host, port, err := net.SplitHostPort(p.opts.Contact); err == nil {
+		uri.Host = host
+		uri.Port, _ = strconv.Atoi(port)
+	}
 	if p.opts.Transport != "udp" {
 		uri.UriParams = sip.NewParams()
 		uri.UriParams.Add("transport", p.opts.Transport)
@@ -253,11 +312,29 @@ func (p *Phone) Addr() string { return p.local.String() }
 // SetMode changes what the phone does with the next incoming call.
 func (p *Phone) SetMode(m AnswerMode) { p.mode.Store(int32(m)) }
 
+// Answer answers the calls that ring now, whatever the mode.
+func (p *Phone) Answer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	close(p.answer)
+	p.answer = make(chan struct{})
+}
+
 // Rings is the number of calls that have made this phone ring so far.
 func (p *Phone) Rings() int { return int(p.rings.Load()) }
 
 // Ringing is the number of incoming calls ringing now.
 func (p *Phone) Ringing() int { return int(p.ringing.Load()) }
+
+// Incoming are the calls that have made this phone ring so far, in order.
+func (p *Phone) Incoming() []Incoming {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.incoming)
+}
+
+// Qualified is how many OPTIONS requests the PBX has sent.
+func (p *Phone) Qualified() int { return int(p.options.Load()) }
 
 // MessagesWaiting is the number of new voicemail messages in the last message
 // summary (RFC 3842) the PBX sent; 0 before the first.

@@ -20,14 +20,46 @@ const userAgent = "ringmaster-phone"
 // those that follow because a nonce went stale under us (RFC 7616, 3.3).
 const maxChallenges = 4
 
+// refreshTimeout is how long one attempt to register again may take: a server
+// that is away answers nothing.
+const refreshTimeout = 2 * time.Second
+
 // Register registers the phone and returns a *StatusError when the PBX refuses.
 func (p *Phone) Register(ctx context.Context) error {
+	p.kept.Store(true)
+	if p.opts.Refresh > 0 {
+		p.refresh.Do(func() { p.wg.Go(p.keepRegistered) })
+	}
 	return p.register(ctx, p.opts.Expires)
 }
 
-// Unregister removes the phone's registration.
+// Unregister removes the phone's registration and ends Options.Refresh until
+// the next Register.
 func (p *Phone) Unregister(ctx context.Context) error {
+	p.kept.Store(false)
 	return p.register(ctx, 0)
+}
+
+// keepRegistered registers every Options.Refresh until the phone is closed.
+func (p *Phone) keepRegistered() {
+	next := p.opts.Refresh
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case <-time.After(next):
+		}
+		next = p.opts.Refresh
+		if !p.kept.Load() {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(p.ctx, refreshTimeout)
+		if err := p.register(ctx, p.opts.Expires); err != nil {
+			p.log.Debug("refresh", "error", err)
+			next = min(next, time.Second)
+		}
+		cancel()
+	}
 }
 
 // RegisterStatus registers and returns the final SIP status; the error is only
@@ -98,15 +130,21 @@ func (p *Phone) do(ctx context.Context, build func() *sip.Request) (*sip.Respons
 		if n > 0 && !chal.Stale {
 			return res, nil
 		}
-		cred, err := digest.Digest(chal, digest.Options{
-			Method: string(req.Method), URI: req.Recipient.Addr(),
-			Username: p.opts.AuthUser, Password: p.opts.Password,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("digest: %w", err)
+		if authorization, err = p.authorization(chal, req); err != nil {
+			return nil, err
 		}
-		authorization = sip.NewHeader("Authorization", cred.String())
 	}
+}
+
+func (p *Phone) authorization(chal *digest.Challenge, req *sip.Request) (sip.Header, error) {
+	cred, err := digest.Digest(chal, digest.Options{
+		Method: string(req.Method), URI: req.Recipient.Addr(),
+		Username: p.opts.AuthUser, Password: p.opts.Password,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("digest: %w", err)
+	}
+	return sip.NewHeader("Authorization", cred.String()), nil
 }
 
 func challenge(res *sip.Response) (*digest.Challenge, error) {

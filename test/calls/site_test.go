@@ -1,0 +1,34 @@
+package calls
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/ringmaster-dev/ringmaster/test/env"
+)
+
+// site is what the owner of the machine has beside the rendered files: the
+// way out of the center, which answers and says the number it was given.
+const site = `
+[site-outbound]
+exten => _X!,1,NoOp(outbound ${EXTEN} of ${CHANNEL(endpoint)})
+ same => n,UserEvent(Outbound,Number: ${EXTEN},Caller: ${CALLERID(num)},Endpoint: ${CHANNEL(endpoint)})
+ same => n,Answer()
+ same => n,SayDigits(${EXTEN})
+ same => n,Wait(20)
+`
+
+// outboundContext is the site's context.
+const outboundContext = "site-outbound"
+
+func writeSite(a *env.AsteriskServer) error {
+	f, err := os.OpenFile(filepath.Join(a.ConfigDir, "extensions.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(site); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
