@@ -18,6 +18,8 @@ const bearerScheme = "session"
 // caller is who a request comes from.
 type caller struct {
 	store.Agent
+	// client is the kind of program the session was opened with.
+	client    store.Client
 	tokenHash string
 }
 
@@ -69,7 +71,7 @@ func (s *server) identify(ctx context.Context, h http.Header) (caller, error) {
 	} else if err != nil {
 		return caller{}, err
 	}
-	return caller{Agent: agent, tokenHash: tokenHash}, nil
+	return caller{Agent: agent, client: session.Client, tokenHash: tokenHash}, nil
 }
 
 func sessionEnded() *Problem { return problem(CodeAuthFailed, "the session has ended; sign in again") }

@@ -34,6 +34,17 @@ const (
 	CodeNotOpen            Code = "NOT_OPEN"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
 	CodeNotSendable        Code = "NOT_SENDABLE"
+	CodePhonebarControls   Code = "PHONEBAR_CONTROLS_PRESENCE"
+	CodeHotDeskDenied      Code = "HOT_DESK_DENIED"
+	CodeTelephoneTaken     Code = "TELEPHONE_TAKEN"
+	CodeNotSignedIn        Code = "NOT_SIGNED_IN"
+	CodeForwardingDenied   Code = "FORWARDING_DENIED"
+	CodeNumberForbidden    Code = "NUMBER_FORBIDDEN"
+	CodeRecordingDenied    Code = "RECORDING_DENIED"
+	CodeRecordingLimit     Code = "RECORDING_LIMIT"
+	CodeRecordingState     Code = "RECORDING_STATE"
+	CodeCallNotUp          Code = "CALL_NOT_UP"
+	CodePBXUnavailable     Code = "PBX_UNAVAILABLE"
 	CodeValidation         Code = "VALIDATION"
 	CodeTooLarge           Code = "TOO_LARGE"
 	CodeUnsupportedMedia   Code = "UNSUPPORTED_MEDIA_TYPE"
@@ -94,6 +105,28 @@ var codes = map[Code]codeInfo{
 		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
 	CodeNotSendable: {http.StatusUnprocessableEntity, "Reply cannot be sent",
 		"No mail can be made of the reply, for example because the customer's mail names no address to answer to; `detail` says why."},
+	CodePhonebarControls: {http.StatusConflict, "The phonebar controls presence",
+		"The agent has the typology Phonebar and this session is a web client's: it shows presence, and the phonebar changes it. The center can allow both (ContactCenter.spec.voice.phonebarControl)."},
+	CodeHotDeskDenied: {http.StatusForbidden, "Hot desk not allowed",
+		"The agent's hotDesk is Disabled; there is no telephone to sit at."},
+	CodeTelephoneTaken: {http.StatusConflict, "Telephone taken",
+		"Another agent sits at the telephone; `detail` names them. At sign-in nothing has changed and no session was opened."},
+	CodeNotSignedIn: {http.StatusConflict, "Not signed in",
+		"The agent has signed out since this session was opened. Set the presence first."},
+	CodeForwardingDenied: {http.StatusForbidden, "Forwarding not allowed",
+		"The agent's callForwarding is Denied."},
+	CodeNumberForbidden: {http.StatusForbidden, "Number forbidden",
+		"Calls must not be forwarded to this number: it begins with a forbidden prefix of the center, is a feature code, or is the agent's own extension; `detail` says which."},
+	CodeRecordingDenied: {http.StatusForbidden, "Recording not allowed",
+		"The agent's calls are not recorded and the agent may not record by hand."},
+	CodeRecordingLimit: {http.StatusConflict, "No more recordings",
+		"A call has at most two recording files."},
+	CodeRecordingState: {http.StatusConflict, "Not in this state of the recording",
+		"Start needs a recording that is off, pause one that runs, resume one that is paused."},
+	CodeCallNotUp: {http.StatusConflict, "Call not up",
+		"The call still rings or has ended."},
+	CodePBXUnavailable: {http.StatusServiceUnavailable, "PBX unavailable",
+		"The PBX of the call is not connected or did not do it in time. Read the call before trying again."},
 	CodeValidation: {http.StatusUnprocessableEntity, "Invalid request",
 		"The request does not match the OpenAPI document; `errors` names each place. The status is 400 for a body that is not JSON and 422 otherwise."},
 	CodeTooLarge: {http.StatusRequestEntityTooLarge, "Request too large",

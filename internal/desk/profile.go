@@ -2,9 +2,7 @@ package desk
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -12,32 +10,6 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
-
-// Values of ClientProfile.PasswordManagement.
-const (
-	PasswordBootstrap = "Bootstrap"
-	PasswordEnforced  = "Enforced"
-)
-
-// ClientProfile is the JSON in store.Agent.Profile: the settings of an Agent object that its client needs.
-type ClientProfile struct {
-	Typology           string   `json:"typology,omitempty" example:"WebRTC" doc:"Phonebar, External, WebRTC or Mobile"`
-	Transport          string   `json:"transport,omitempty" example:"WSS" doc:"SIP transport: UDP, TCP, TLS or WSS"`
-	Codecs             []string `json:"codecs,omitempty" doc:"Asterisk codec names, preferred first"`
-	ExpiresSeconds     int      `json:"expiresSeconds,omitempty" example:"3600" doc:"Registration expiry to ask for"`
-	PasswordManagement string   `json:"passwordManagement,omitempty" example:"Bootstrap" doc:"Bootstrap: the agent may change the password; Enforced: only the Secret does"`
-}
-
-func parseProfile(raw []byte) (ClientProfile, error) {
-	var p ClientProfile
-	if len(raw) == 0 {
-		return p, nil
-	}
-	if err := json.Unmarshal(raw, &p); err != nil {
-		return p, fmt.Errorf("stored client profile: %w", err)
-	}
-	return p, nil
-}
 
 // Identity is who an agent is.
 type Identity struct {
@@ -69,13 +41,15 @@ const (
 
 // Presence is whether an agent takes work.
 type Presence struct {
-	State  PresenceState `json:"state" enum:"SignedOut,Ready,Paused"`
-	Reason string        `json:"reason,omitempty" doc:"Why paused"`
-	Since  *time.Time    `json:"since,omitempty"`
+	State     PresenceState `json:"state" enum:"SignedOut,Ready,Paused"`
+	Reason    string        `json:"reason,omitempty" doc:"Why paused"`
+	Since     *time.Time    `json:"since,omitempty"`
+	Source    store.Client  `json:"source,omitempty" enum:"Phonebar,Web,Other" doc:"The kind of client that changed it last; absent when the server did"`
+	Telephone string        `json:"telephone,omitempty" doc:"Name of the telephone where the agent sits (hot desk)"`
 }
 
 func presenceOf(p store.Presence) Presence {
-	out := Presence{State: PresenceSignedOut, Since: timeOrNil(p.Since)}
+	out := Presence{State: PresenceSignedOut, Since: timeOrNil(p.Since), Source: p.Source, Telephone: p.Telephone}
 	switch {
 	case p.SignedIn && p.Paused:
 		out.State, out.Reason = PresencePaused, p.Reason
@@ -107,7 +81,13 @@ type Profile struct {
 // Capabilities say what the agent may do.
 type Capabilities struct {
 	ChangePassword bool `json:"changePassword"`
-	EmailCapacity  int  `json:"emailCapacity" doc:"E-mail interactions held at once; 0 means any number"`
+	// ChangePresence depends on the client the session was opened with.
+	ChangePresence         bool `json:"changePresence" doc:"False for a web client of an agent whose phonebar alone does it"`
+	ForwardCalls           bool `json:"forwardCalls"`
+	RecordCalls            bool `json:"recordCalls" doc:"Start, pause, resume and restart recordings"`
+	HotDesk                bool `json:"hotDesk" doc:"Sit at telephones"`
+	PreviewDialDuringPause bool `json:"previewDialDuringPause"`
+	EmailCapacity          int  `json:"emailCapacity" doc:"E-mail interactions held at once; 0 means any number"`
 }
 
 type profileOutput struct{ Body Profile }
@@ -153,8 +133,9 @@ func (s *server) registerProfile(api huma.API) {
 	huma.Register(api, get, s.getPresence)
 
 	put := operation("setPresence", http.MethodPut, "/v1/me/presence", "Get ready or pause")
-	put.Description = "Pausing gives running offers back to their queue; open interactions stay."
-	put.Errors = append([]int{http.StatusBadRequest}, errorsOfReads...)
+	put.Description = "Pausing gives running offers back to their queue; open interactions stay. A web client of an agent with typology " +
+		"Phonebar is refused unless the center allows it."
+	put.Errors = append([]int{http.StatusBadRequest, http.StatusConflict}, errorsOfReads...)
 	huma.Register(api, put, s.setPresence)
 
 	agents := operation("listAgents", http.MethodGet, "/v1/agents", "Colleagues of the center")
@@ -181,10 +162,15 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 		Presence: presenceOf(presence),
 		Queues:   append([]string{}, queues...),
 		Capabilities: Capabilities{
-			ChangePassword: client.PasswordManagement != PasswordEnforced,
-			EmailCapacity:  c.EmailCapacity,
+			ChangePassword:         client.PasswordManagement != PasswordEnforced,
+			ChangePresence:         client.mayChangePresence(c.client),
+			ForwardCalls:           client.mayForward(),
+			RecordCalls:            client.mayRecord(),
+			HotDesk:                client.HotDesk != nil,
+			PreviewDialDuringPause: client.PreviewDialDuringPause == SettingAllowed,
+			EmailCapacity:          c.EmailCapacity,
 		},
-		Client: client,
+		Client: client.served(c.Agent),
 	}}
 	secret, err := s.SIPSecrets.SIPSecret(ctx, c.Key)
 	if err != nil {
@@ -205,7 +191,15 @@ func (s *server) getPresence(ctx context.Context, _ *noBody) (*presenceOutput, e
 }
 
 func (s *server) setPresence(ctx context.Context, in *presenceInput) (*presenceOutput, error) {
-	p := store.Presence{Agent: callerOf(ctx).Key, SignedIn: true}
+	c := callerOf(ctx)
+	profile, err := parseProfile(c.Profile)
+	if err != nil {
+		return nil, s.fail(ctx, "reading a profile", err)
+	}
+	if !profile.mayChangePresence(c.client) {
+		return nil, problem(CodePhonebarControls, "the phonebar of this agent changes the presence; this client shows it")
+	}
+	p := store.Presence{Agent: c.Key, SignedIn: true, Source: c.client}
 	if in.Body.State == PresencePaused {
 		p.Paused, p.Reason = true, in.Body.Reason
 	}
