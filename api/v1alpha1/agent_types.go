@@ -41,7 +41,7 @@ type AgentSpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f"<>]*$`
 	Alias string `json:"alias,omitempty"`
 
-	// email address of the person (RFC 5321). It is shown to colleagues at the desk; nothing is sent to it yet.
+	// email address of the person (RFC 5321). It is shown to colleagues at the desk, and voicemail.notification Email sends to it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:Pattern=`^[^\s@<>"(),:;\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`

@@ -146,6 +146,7 @@ type PBXRecordings struct {
 }
 
 // PBXTransports are the listeners of Asterisk; an absent one is off.
+// +kubebuilder:validation:XValidation:rule="(!has(self.tcp) || !has(self.tls) || self.tcp.port != self.tls.port) && (!has(self.tcp) || !has(self.ws) || self.tcp.port != self.ws.port) && (!has(self.tcp) || !has(self.wss) || self.tcp.port != self.wss.port) && (!has(self.tls) || !has(self.ws) || self.tls.port != self.ws.port) && (!has(self.tls) || !has(self.wss) || self.tls.port != self.wss.port) && (!has(self.ws) || !has(self.wss) || self.ws.port != self.wss.port)",message="tcp, tls, ws and wss all listen on TCP and must have different ports"
 type PBXTransports struct {
 	// udp listener.
 	// +optional

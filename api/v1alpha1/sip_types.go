@@ -5,6 +5,7 @@ import (
 )
 
 // SIPAccount is what the account of every phone has, an agent's or a Telephone's.
+// +kubebuilder:validation:XValidation:rule="self.registration.mode == 'Dynamic' || !(self.transport in ['WS', 'WSS'])",message="registration.mode: a phone over WS or WSS connects to the PBX (RFC 7118), so it must be Dynamic"
 type SIPAccount struct {
 	// transport the phone registers over. WS, without encryption, is for tests behind a proxy that ends TLS; a WebRTC agent may use it only
 	// with the annotation ringmaster.dev/allow-insecure-ws: "true". Default UDP.
@@ -94,7 +95,7 @@ type AgentSIP struct {
 	SIPAccount `json:",inline"`
 
 	// role in the words of chan_sip's type: Friend signs in and can be called; User signs in for calls of its own but cannot register, be called or be
-	// in a queue; Peer is known by its address. Default Friend.
+	// in a voice queue; Peer is known by its address. Default Friend.
 	// +optional
 	// +kubebuilder:default=Friend
 	Role SIPRole `json:"role,omitempty"`

@@ -19,7 +19,7 @@ type TelephoneSpec struct {
 	Username string `json:"username,omitempty"`
 	// sip is the account of the phone.
 	// +optional
-	// +kubebuilder:default={}
+	// +kubebuilder:default={registration: {mode: Dynamic}}
 	SIP SIPAccount `json:"sip,omitempty"`
 }
 
