@@ -22,10 +22,13 @@ func snapshotMessage(s voice.Snapshot, known map[string]string, allowShrink bool
 func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 	m := &pbxlinkv1.Expect{
 		Aors: e.AORs, PjsipRevision: e.PJSIPRevision,
-		DialplanRevision: e.DialplanRevision,
+		DialplanRevision: e.DialplanRevision, Contexts: e.Contexts, Certificate: e.Certificate,
 	}
 	for _, b := range e.Mailboxes {
-		m.Mailboxes = append(m.Mailboxes, b.Number)
+		m.Mailboxes = append(m.Mailboxes, &pbxlinkv1.ExpectMailbox{Number: b.Number, Owner: b.Owner, PinDigest: b.PIN})
+	}
+	for _, c := range e.MusicClasses {
+		m.MusicClasses = append(m.MusicClasses, &pbxlinkv1.ExpectMusicClass{Name: c.Name, Directory: c.Directory})
 	}
 	for _, endpoint := range e.Endpoints {
 		m.Endpoints = append(m.Endpoints, &pbxlinkv1.ExpectEndpoint{Name: endpoint.Name, Revision: endpoint.Revision, Auth: endpoint.Auth})
@@ -47,10 +50,13 @@ func expectMessage(e voice.Expect) *pbxlinkv1.Expect {
 func ExpectFrom(m *pbxlinkv1.Expect) voice.Expect {
 	e := voice.Expect{
 		AORs: m.GetAors(), PJSIPRevision: m.GetPjsipRevision(),
-		DialplanRevision: m.GetDialplanRevision(),
+		DialplanRevision: m.GetDialplanRevision(), Contexts: m.GetContexts(), Certificate: m.GetCertificate(),
 	}
-	for _, number := range m.GetMailboxes() {
-		e.Mailboxes = append(e.Mailboxes, voice.ExpectMailbox{Number: number})
+	for _, b := range m.GetMailboxes() {
+		e.Mailboxes = append(e.Mailboxes, voice.ExpectMailbox{Number: b.GetNumber(), Owner: b.GetOwner(), PIN: b.GetPinDigest()})
+	}
+	for _, c := range m.GetMusicClasses() {
+		e.MusicClasses = append(e.MusicClasses, voice.MusicClass{Name: c.GetName(), Directory: c.GetDirectory()})
 	}
 	for _, endpoint := range m.GetEndpoints() {
 		e.Endpoints = append(e.Endpoints, voice.ExpectEndpoint{Name: endpoint.GetName(), Revision: endpoint.GetRevision(), Auth: endpoint.GetAuth()})
@@ -80,5 +86,28 @@ func memberFrom(m *pbxlinkv1.QueueMember) QueueMember {
 	return QueueMember{
 		Queue: m.GetQueue(), Extension: m.GetExtension(), DeviceState: m.GetDeviceState(),
 		Paused: m.GetPaused(), PauseReason: m.GetPauseReason(), InCall: m.GetInCall(), Removed: m.GetRemoved(),
+	}
+}
+
+func memberMessage(m MemberState) *pbxlinkv1.MemberState {
+	return &pbxlinkv1.MemberState{
+		Extension: m.Extension, Paused: m.Paused, Reason: m.Reason,
+		RejectDirect: m.RejectDirect, ForwardTo: m.ForwardTo, Telephone: m.Telephone,
+	}
+}
+
+// MemberStateFrom reads the wire form of MemberState.
+func MemberStateFrom(m *pbxlinkv1.MemberState) MemberState {
+	return MemberState{
+		Extension: m.GetExtension(), Paused: m.GetPaused(), Reason: m.GetReason(),
+		RejectDirect: m.GetRejectDirect(), ForwardTo: m.GetForwardTo(), Telephone: m.GetTelephone(),
+	}
+}
+
+func figuresFrom(m *pbxlinkv1.QueueFigures) QueueFigures {
+	return QueueFigures{
+		Waiting: int(m.GetWaiting()), Completed: int(m.GetCompleted()), Abandoned: int(m.GetAbandoned()),
+		HoldTime: m.GetHoldTime().AsDuration(), TalkTime: m.GetTalkTime().AsDuration(),
+		ServiceLevel: m.GetServiceLevel().AsDuration(), ServiceLevelPerformance: m.GetServiceLevelPerformance(),
 	}
 }

@@ -50,15 +50,23 @@ type Contact struct {
 	Status string
 }
 
-// MemberState is the wanted run-time state of one extension in every queue it
-// is a member of.
+// MemberState is the wanted run-time state of one endpoint: in every queue it
+// is a member of, and for direct calls.
 type MemberState struct {
-	// Extension names the endpoint.
+	// Extension names the endpoint: an agent's, or a telephone's.
 	Extension string
-	// Paused members are not rung.
+	// Paused members are not rung by queues.
 	Paused bool
 	// Reason is shown with the pause; no line break, at most 80 characters.
 	Reason string
+	// RejectDirect refuses direct calls.
+	RejectDirect bool
+	// ForwardTo is the number that direct calls go to; empty means none.
+	ForwardTo string
+	// Telephone names the endpoint where the agent sits; empty means none. That
+	// endpoint is paused as the agent is, unless it has a state of its own. Of
+	// two agents with the same one, the lower extension has it.
+	Telephone string
 }
 
 // QueueMember is a queue member as Asterisk reports it.
@@ -108,6 +116,19 @@ type Status struct {
 	RestartRequired []string
 	// Reloads is how often this pbxlet had reloaded res_pjsip at its last acknowledgement; 0 before its first.
 	Reloads int64
+	// StateDir is where the pbxlet keeps its files, as Asterisk sees it: what is
+	// loaded is under its "current".
+	StateDir string
+	// Codecs are the names of all codecs that Asterisk knows, Transcodable those
+	// that it can turn into others; both sorted, empty before Asterisk was reached.
+	Codecs, Transcodable []string
+	// ServedCertificate is the SHA-256, in hex, of the certificate that the TLS
+	// listeners were seen to serve with AppliedVersion; empty when the snapshot
+	// has none.
+	ServedCertificate string
+	// MissingContexts are the contexts of the site's own dialplan that
+	// AppliedVersion needs and Asterisk does not have.
+	MissingContexts []string
 	// LastRejection is the last snapshot refused and not yet followed by an
 	// acknowledged one; nil when there is none.
 	LastRejection *Rejection
@@ -131,8 +152,14 @@ type Observer interface {
 	OnContacts(pbx, extension string, contacts []Contact)
 	// OnQueueMember gives the present state of one queue member.
 	OnQueueMember(pbx string, member QueueMember)
-	// OnQueueWaiting gives the number of callers waiting in a queue.
-	OnQueueWaiting(pbx, queue string, callers int)
+	// OnQueueFigures gives the figures of a queue, when they have changed and at
+	// most every few seconds; those who wait are told at once.
+	OnQueueFigures(pbx, queue string, f QueueFigures)
+	// OnCall gives the present state of a call; one that has ended is told once.
+	OnCall(pbx string, call Call)
+	// OnVoicemail gives the number of messages of a mailbox, named by the
+	// extension; none for a mailbox that is gone.
+	OnVoicemail(pbx, extension string, unread, read int)
 	// OnDeviceState gives the present state of an endpoint's device.
 	OnDeviceState(pbx, extension, state string)
 }
@@ -140,8 +167,10 @@ type Observer interface {
 // nobody observes nothing.
 type nobody struct{}
 
-func (nobody) OnStatusChange(string)                {}
-func (nobody) OnContacts(string, string, []Contact) {}
-func (nobody) OnQueueMember(string, QueueMember)    {}
-func (nobody) OnQueueWaiting(string, string, int)   {}
-func (nobody) OnDeviceState(string, string, string) {}
+func (nobody) OnStatusChange(string)                       {}
+func (nobody) OnContacts(string, string, []Contact)        {}
+func (nobody) OnQueueMember(string, QueueMember)           {}
+func (nobody) OnQueueFigures(string, string, QueueFigures) {}
+func (nobody) OnCall(string, Call)                         {}
+func (nobody) OnVoicemail(string, string, int, int)        {}
+func (nobody) OnDeviceState(string, string, string)        {}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1"
 )
@@ -18,6 +19,8 @@ func (l *link) takeEvents(e *pbxlinkv1.Events) {
 	}
 	contacts := l.mergeContacts(e)
 	members := l.mergeMembers(e)
+	calls := l.mergeCalls(e, time.Now())
+	voicemail := l.mergeVoicemail(e)
 	l.mu.Unlock()
 
 	if e.GetAsterisk() != nil || len(contacts) > 0 {
@@ -29,8 +32,15 @@ func (l *link) takeEvents(e *pbxlinkv1.Events) {
 	for _, m := range members {
 		l.observer.OnQueueMember(l.pbx, m)
 	}
-	for _, w := range e.GetWaiting() {
-		l.observer.OnQueueWaiting(l.pbx, w.GetQueue(), int(w.GetCallers()))
+	for _, q := range e.GetQueues() {
+		l.observer.OnQueueFigures(l.pbx, q.GetQueue(), figuresFrom(q))
+	}
+	for _, c := range calls {
+		l.observer.OnCall(l.pbx, c)
+	}
+	for _, extension := range slices.Sorted(maps.Keys(voicemail)) {
+		n := voicemail[extension]
+		l.observer.OnVoicemail(l.pbx, extension, n.unread, n.read)
 	}
 	for _, d := range e.GetDevices() {
 		l.observer.OnDeviceState(l.pbx, d.GetExtension(), d.GetState())
@@ -94,5 +104,31 @@ func (l *link) mergeMembers(e *pbxlinkv1.Events) []QueueMember {
 	slices.SortStableFunc(changed, func(a, b QueueMember) int {
 		return strings.Compare(a.Queue+"\x00"+a.Extension, b.Queue+"\x00"+b.Extension)
 	})
+	return changed
+}
+
+// messages are the counts of one mailbox.
+type messages struct{ unread, read int }
+
+// mergeVoicemail returns the mailboxes whose counts changed.
+func (l *link) mergeVoicemail(e *pbxlinkv1.Events) map[string]messages {
+	changed := map[string]messages{}
+	named := map[string]bool{}
+	for _, v := range e.GetVoicemail() {
+		now := messages{int(v.GetUnread()), int(v.GetRead())}
+		named[v.GetExtension()] = true
+		if before, known := l.voicemail[v.GetExtension()]; !known || before != now {
+			changed[v.GetExtension()] = now
+			l.voicemail[v.GetExtension()] = now
+		}
+	}
+	if e.GetVoicemailComplete() {
+		for extension := range l.voicemail {
+			if !named[extension] {
+				delete(l.voicemail, extension)
+				changed[extension] = messages{}
+			}
+		}
+	}
 	return changed
 }

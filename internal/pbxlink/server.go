@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,6 +132,7 @@ func (s *Server) Forget(pbx string) {
 	s.mu.Unlock()
 	if ok {
 		l.end(status.Error(codes.NotFound, "the PBX was deleted"))
+		l.giveUp()
 	}
 }
 
@@ -166,6 +168,17 @@ func (s *Server) Contacts(pbx string) map[string][]Contact {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return maps.Clone(l.contacts)
+}
+
+// Calls are all calls that have not ended, in no order.
+func (s *Server) Calls(pbx string) []Call {
+	l, ok := s.known(pbx)
+	if !ok {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Collect(maps.Values(l.calls))
 }
 
 // QueueMembers are all queue members, in no order.
@@ -224,7 +237,7 @@ func (s *Server) Sync(stream grpc.BidiStreamingServer[pbxlinkv1.SyncRequest, pbx
 		log: s.log.With("pbx", pbx), remote: remote, cancel: cancel, wakeup: make(chan struct{}, 1),
 		hashes: hello.GetFileHashes(), acked: hello.GetAppliedVersion(),
 		minInterval: s.opts.MinInterval, retryRejected: s.opts.RetryRejected,
-		dropped: map[string]time.Time{},
+		dropped: map[string]time.Time{}, sentAsked: map[string]bool{},
 	}
 	l.attach(ss, hello)
 	defer l.detach(ss)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -267,7 +268,7 @@ func TestEventsReachTheObserver(t *testing.T) {
 	// What is as before is not told again; what is missing from a complete list is gone.
 	send(&pbxlinkv1.Events{ContactsComplete: true, Contacts: []*pbxlinkv1.Contacts{contact("1", "sip:a")},
 		Members: []*pbxlinkv1.QueueMember{{Queue: "q", Extension: "2"}}, MembersComplete: true,
-		Waiting: []*pbxlinkv1.QueueWaiting{{Queue: "q", Callers: 3}}})
+		Queues: []*pbxlinkv1.QueueFigures{{Queue: "q", Waiting: 3}}})
 	want := []string{"1 contacts of 1", "1 contacts of 2", "q/1 paused", "0 contacts of 2", "q/1 removed", "q/2", "3 wait in q"}
 	eventually(t, "everything is told", func() bool { return len(o.told()) >= len(want) })
 	if got := o.told(); !slices.Equal(got, want) {
@@ -364,7 +365,15 @@ func (o *observer) OnQueueMember(_ string, m QueueMember) {
 	}
 	o.say(m.Queue, "/", m.Extension, state)
 }
-func (o *observer) OnQueueWaiting(_, queue string, callers int) {
-	o.say(string('0'+rune(callers)), " wait in ", queue)
+func (o *observer) OnQueueFigures(_, queue string, f QueueFigures) {
+	o.say(strconv.Itoa(f.Waiting), " wait in ", queue)
+}
+
+func (o *observer) OnCall(_ string, c Call) {
+	o.say("call ", c.ID, " of ", c.Extension, " ", string(c.State))
+}
+
+func (o *observer) OnVoicemail(_, extension string, unread, read int) {
+	o.say(extension, " has ", strconv.Itoa(unread), " and ", strconv.Itoa(read))
 }
 func (o *observer) OnDeviceState(string, string, string) {}

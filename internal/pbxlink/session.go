@@ -38,12 +38,17 @@ type link struct {
 	members     map[string]MemberState
 	// drops are extensions whose contacts are to go, with the time before which
 	// they are not tried again.
-	drops   map[string]time.Time
+	drops map[string]time.Time
+	// asked are the commands that somebody waits for, or that must be done some
+	// day, by their id.
+	asked   map[string]*asked
 	session *session
 
 	status       Status
 	contacts     map[string][]Contact
 	queueMembers map[memberKey]QueueMember
+	calls        map[string]Call
+	voicemail    map[string]messages
 }
 
 type memberKey struct{ queue, extension string }
@@ -76,12 +81,15 @@ type session struct {
 	// commands to the extensions.
 	dropped map[string]time.Time
 	dropIDs map[string]string
+	// sentAsked are the ids of asked commands under way.
+	sentAsked map[string]bool
 }
 
 func newLink(pbx string, observer Observer) *link {
 	return &link{
-		pbx: pbx, observer: observer, drops: map[string]time.Time{},
+		pbx: pbx, observer: observer, drops: map[string]time.Time{}, asked: map[string]*asked{},
 		contacts: map[string][]Contact{}, queueMembers: map[memberKey]QueueMember{},
+		calls: map[string]Call{}, voicemail: map[string]messages{},
 	}
 }
 
@@ -118,7 +126,7 @@ func (l *link) attach(ss *session, hello *pbxlinkv1.Hello) {
 	l.session = ss
 	st := &l.status
 	st.Connected, st.Since, st.Remote = true, time.Now(), ss.remote
-	st.PBXletVersion = hello.GetPbxletVersion()
+	st.PBXletVersion, st.StateDir = hello.GetPbxletVersion(), hello.GetStateDir()
 	st.Reloads = 0 // another process may have connected; its first acknowledgement says how many
 	st.AppliedVersion, st.AppliedObjects = hello.GetAppliedVersion(), nil
 	if l.wanted != nil && l.wanted.Version == hello.GetAppliedVersion() {
@@ -138,6 +146,10 @@ func (l *link) setAsterisk(a *pbxlinkv1.Asterisk) {
 	if a.GetStartedAt() != nil {
 		l.status.AsteriskStartedAt = a.GetStartedAt().AsTime()
 	}
+	if len(a.GetCodecs()) > 0 {
+		l.status.Codecs, l.status.Transcodable = a.GetCodecs(), a.GetTranscodable()
+	}
+	l.status.MissingContexts = a.GetMissingContexts()
 }
 
 func (l *link) detach(ss *session) {
@@ -192,6 +204,9 @@ func (l *link) next(ss *session, now time.Time) (*pbxlinkv1.SyncResponse, time.D
 	if m := l.nextDrop(ss, now, later); m != nil {
 		return m, 0
 	}
+	if m := l.nextAsked(ss, later); m != nil {
+		return m, 0
+	}
 	if m := l.nextMembers(ss, later); m != nil {
 		return m, 0
 	}
@@ -227,7 +242,7 @@ func (l *link) nextMembers(ss *session, later func(time.Time) bool) *pbxlinkv1.S
 	for _, extension := range slices.Sorted(maps.Keys(l.members)) {
 		m := l.members[extension]
 		if sent, ok := ss.sentMembers[extension]; !ok || sent != m {
-			set.States = append(set.States, &pbxlinkv1.MemberState{Extension: m.Extension, Paused: m.Paused, Reason: m.Reason})
+			set.States = append(set.States, memberMessage(m))
 		}
 	}
 	for extension := range ss.sentMembers {
@@ -297,6 +312,7 @@ func (l *link) takeAck(ss *session, ack *pbxlinkv1.Ack) {
 	st.ApplyTook = ack.GetTook().AsDuration()
 	st.Endpoints, st.Queues, st.Mailboxes = int(ack.GetEndpoints()), int(ack.GetQueues()), int(ack.GetMailboxes())
 	st.RestartRequired, st.Reloads, st.LastRejection = ack.GetRestartRequired(), ack.GetReloads(), nil
+	st.ServedCertificate = ack.GetServedCertificate()
 	for _, s := range []*voice.Snapshot{ss.inFlight, l.wanted} {
 		if s != nil && s.Version == ack.GetVersion() {
 			st.AppliedObjects = s.Objects
@@ -339,11 +355,16 @@ func (l *link) takeResult(ss *session, r *pbxlinkv1.CommandResult) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(ss.sentAsked, r.GetId()) // also when nobody waits any more
 	if r.GetId() == ss.membersID {
 		ss.membersID = ""
 		if r.GetError() != "" {
 			ss.sentMembers, ss.membersRetryAt = nil, time.Now().Add(commandRetry)
 		}
+		return
+	}
+	if a, ok := l.asked[r.GetId()]; ok {
+		l.answered(a, r)
 		return
 	}
 	extension, ok := ss.dropIDs[r.GetId()]

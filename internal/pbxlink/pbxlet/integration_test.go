@@ -138,7 +138,7 @@ func TestQueueRingsOnlyWhoIsReady(t *testing.T) {
 	r.eventually("a caller waits", func() error {
 		r.manager.events.mu.Lock()
 		defer r.manager.events.mu.Unlock()
-		if n := r.manager.events.waiting["support"]; n != 1 {
+		if n := r.manager.events.figures["support"].Waiting; n != 1 {
 			return fmt.Errorf("%d wait", n)
 		}
 		return nil

@@ -19,7 +19,7 @@ func (e *engine) setMembers(ctx context.Context, a *asterisk, set *pbxlinkv1.Set
 		wanted = map[string]pbxlink.MemberState{}
 	}
 	for _, m := range set.GetStates() {
-		wanted[m.GetExtension()] = pbxlink.MemberState{Extension: m.GetExtension(), Paused: m.GetPaused(), Reason: m.GetReason()}
+		wanted[m.GetExtension()] = pbxlink.MemberStateFrom(m)
 	}
 	for _, extension := range set.GetRemoved() {
 		delete(wanted, extension)

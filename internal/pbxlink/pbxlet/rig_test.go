@@ -99,7 +99,7 @@ func newRigOn(t *testing.T, first *rig) *rig {
 
 func (r *rig) startManager(addr string) {
 	r.t.Helper()
-	events := &recorder{contacts: map[string][]pbxlink.Contact{}, members: map[string]pbxlink.QueueMember{}, waiting: map[string]int{}, devices: map[string]string{}}
+	events := &recorder{contacts: map[string][]pbxlink.Contact{}, members: map[string]pbxlink.QueueMember{}, figures: map[string]pbxlink.QueueFigures{}, devices: map[string]string{}, voicemail: map[string][2]int{}}
 	server := pbxlink.NewServer(pbxlink.Options{
 		Logger: logger(r.t), Observer: events,
 		Authenticate: func(_ context.Context, pbx, given string) error {
@@ -286,8 +286,12 @@ type recorder struct {
 	changes  int
 	contacts map[string][]pbxlink.Contact
 	members  map[string]pbxlink.QueueMember
-	waiting  map[string]int
+	figures  map[string]pbxlink.QueueFigures
 	devices  map[string]string
+	// voicemail are the counts of unread and read messages.
+	voicemail map[string][2]int
+	// calls are all reports of calls, in order.
+	calls []pbxlink.Call
 }
 
 func (o *recorder) OnStatusChange(string) {
@@ -308,10 +312,22 @@ func (o *recorder) OnQueueMember(_ string, m pbxlink.QueueMember) {
 	o.members[m.Queue+"/"+m.Extension] = m
 }
 
-func (o *recorder) OnQueueWaiting(_, queue string, callers int) {
+func (o *recorder) OnQueueFigures(_, queue string, f pbxlink.QueueFigures) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting[queue] = callers
+	o.figures[queue] = f
+}
+
+func (o *recorder) OnCall(_ string, c pbxlink.Call) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls = append(o.calls, c)
+}
+
+func (o *recorder) OnVoicemail(_, extension string, unread, read int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.voicemail[extension] = [2]int{unread, read}
 }
 
 func (o *recorder) OnDeviceState(_, extension, state string) {

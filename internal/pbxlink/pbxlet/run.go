@@ -151,6 +151,7 @@ type syncStream = grpc.BidiStreamingClient[pbxlinkv1.SyncRequest, pbxlinkv1.Sync
 func (d *dialer) hello(stream syncStream, pbx string) error {
 	hello := &pbxlinkv1.Hello{
 		Pbx: pbx, PbxletVersion: d.cfg.Version, Asterisk: d.tables.getAsterisk(), AppliedVersion: d.engine.appliedVersion(),
+		StateDir: d.engine.state.dir,
 	}
 	m, err := d.engine.state.manifest(goodLink)
 	if err != nil {

@@ -25,7 +25,7 @@ type tables struct {
 	asterisk *pbxlinkv1.Asterisk
 	contacts map[string]map[string]*pbxlinkv1.Contact
 	members  map[memberKey]*pbxlinkv1.QueueMember
-	waiting  map[string]int
+	figures  map[string]*pbxlinkv1.QueueFigures
 	devices  map[string]string
 	// nameless are contacts whose user agent has not been looked up.
 	nameless map[contactKey]bool
@@ -40,13 +40,13 @@ type contactKey struct{ extension, uri string }
 
 type unsent struct {
 	asterisk, allContacts, allMembers bool
-	contacts, waiting, devices        map[string]bool
+	contacts, figures, devices        map[string]bool
 	members                           map[memberKey]bool
 }
 
 func newUnsent() unsent {
 	return unsent{
-		contacts: map[string]bool{}, waiting: map[string]bool{}, devices: map[string]bool{}, members: map[memberKey]bool{},
+		contacts: map[string]bool{}, figures: map[string]bool{}, devices: map[string]bool{}, members: map[memberKey]bool{},
 	}
 }
 
@@ -54,7 +54,7 @@ func newTables(wake func()) *tables {
 	return &tables{
 		wake: wake, asterisk: &pbxlinkv1.Asterisk{},
 		contacts: map[string]map[string]*pbxlinkv1.Contact{}, members: map[memberKey]*pbxlinkv1.QueueMember{},
-		waiting: map[string]int{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
+		figures: map[string]*pbxlinkv1.QueueFigures{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
 	}
 }
 
@@ -89,9 +89,7 @@ func (t *tables) event(m ami.Message) {
 	case "QueueMemberStatus", "QueueMemberAdded", "QueueMemberPause", "QueueMemberPenalty", "QueueMemberRemoved":
 		changed = t.setMember(m, m.Event() == "QueueMemberRemoved")
 	case "QueueCallerJoin", "QueueCallerLeave":
-		queue := m.Get("Queue")
-		t.waiting[queue] = number(m.Get("Count"))
-		t.dirty.waiting[queue] = true
+		changed = t.callersEvent(m)
 	default:
 		changed = false
 	}
@@ -230,15 +228,10 @@ func aorOf(m ami.Message) string {
 func (t *tables) setQueues(list []ami.Message) {
 	t.mu.Lock()
 	t.members = map[memberKey]*pbxlinkv1.QueueMember{}
-	before := t.waiting
-	t.waiting = map[string]int{}
 	for _, m := range list {
 		switch m.Event() {
 		case "QueueParams":
-			t.waiting[m.Get("Queue")] = number(m.Get("Calls"))
-			if before[m.Get("Queue")] != t.waiting[m.Get("Queue")] {
-				t.dirty.waiting[m.Get("Queue")] = true
-			}
+			t.setFigures(m)
 		case "QueueMember":
 			t.setMember(m, false)
 		}
@@ -303,9 +296,7 @@ func (t *tables) markAll() {
 	// While Asterisk is away its tables are memories; saying that they are
 	// complete would unregister phones that are not.
 	t.dirty.allContacts, t.dirty.allMembers = t.asterisk.GetUp(), t.asterisk.GetUp()
-	for queue := range t.waiting {
-		t.dirty.waiting[queue] = true
-	}
+	t.dirty.figures = keysOf(t.figures)
 	for extension := range t.devices {
 		t.dirty.devices[extension] = true
 	}
@@ -337,8 +328,8 @@ func (t *tables) take() *pbxlinkv1.Events {
 			delete(t.members, key)
 		}
 	}
-	for queue := range d.waiting {
-		e.Waiting = append(e.Waiting, &pbxlinkv1.QueueWaiting{Queue: queue, Callers: int32(t.waiting[queue])})
+	for queue := range d.figures {
+		e.Queues = append(e.Queues, proto.CloneOf(t.figures[queue]))
 	}
 	for extension := range d.devices {
 		e.Devices = append(e.Devices, &pbxlinkv1.DeviceState{Extension: extension, State: t.devices[extension]})

@@ -25,6 +25,228 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Refusal int32
+
+const (
+	Refusal_REFUSAL_UNSPECIFIED Refusal = 0
+	// There is no such call, or it has ended.
+	Refusal_REFUSAL_CALL_ENDED Refusal = 1
+	// The call has two recordings already.
+	Refusal_REFUSAL_RECORDING_LIMIT Refusal = 2
+	// There is no recording to pause, resume or restart.
+	Refusal_REFUSAL_NOT_RECORDING Refusal = 3
+	// The agent's policy does not allow it.
+	Refusal_REFUSAL_NOT_ALLOWED Refusal = 4
+)
+
+// Enum value maps for Refusal.
+var (
+	Refusal_name = map[int32]string{
+		0: "REFUSAL_UNSPECIFIED",
+		1: "REFUSAL_CALL_ENDED",
+		2: "REFUSAL_RECORDING_LIMIT",
+		3: "REFUSAL_NOT_RECORDING",
+		4: "REFUSAL_NOT_ALLOWED",
+	}
+	Refusal_value = map[string]int32{
+		"REFUSAL_UNSPECIFIED":     0,
+		"REFUSAL_CALL_ENDED":      1,
+		"REFUSAL_RECORDING_LIMIT": 2,
+		"REFUSAL_NOT_RECORDING":   3,
+		"REFUSAL_NOT_ALLOWED":     4,
+	}
+)
+
+func (x Refusal) Enum() *Refusal {
+	p := new(Refusal)
+	*p = x
+	return p
+}
+
+func (x Refusal) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Refusal) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbxlink_proto_enumTypes[0].Descriptor()
+}
+
+func (Refusal) Type() protoreflect.EnumType {
+	return &file_pbxlink_proto_enumTypes[0]
+}
+
+func (x Refusal) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Refusal.Descriptor instead.
+func (Refusal) EnumDescriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{0}
+}
+
+type RecordVerb int32
+
+const (
+	RecordVerb_RECORD_VERB_UNSPECIFIED RecordVerb = 0
+	// Begins a recording, unless there is one.
+	RecordVerb_RECORD_VERB_START RecordVerb = 1
+	// Silence is recorded until it is resumed.
+	RecordVerb_RECORD_VERB_PAUSE  RecordVerb = 2
+	RecordVerb_RECORD_VERB_RESUME RecordVerb = 3
+	// Ends the recording and begins the call's second file.
+	RecordVerb_RECORD_VERB_RESTART RecordVerb = 4
+)
+
+// Enum value maps for RecordVerb.
+var (
+	RecordVerb_name = map[int32]string{
+		0: "RECORD_VERB_UNSPECIFIED",
+		1: "RECORD_VERB_START",
+		2: "RECORD_VERB_PAUSE",
+		3: "RECORD_VERB_RESUME",
+		4: "RECORD_VERB_RESTART",
+	}
+	RecordVerb_value = map[string]int32{
+		"RECORD_VERB_UNSPECIFIED": 0,
+		"RECORD_VERB_START":       1,
+		"RECORD_VERB_PAUSE":       2,
+		"RECORD_VERB_RESUME":      3,
+		"RECORD_VERB_RESTART":     4,
+	}
+)
+
+func (x RecordVerb) Enum() *RecordVerb {
+	p := new(RecordVerb)
+	*p = x
+	return p
+}
+
+func (x RecordVerb) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordVerb) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbxlink_proto_enumTypes[1].Descriptor()
+}
+
+func (RecordVerb) Type() protoreflect.EnumType {
+	return &file_pbxlink_proto_enumTypes[1]
+}
+
+func (x RecordVerb) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordVerb.Descriptor instead.
+func (RecordVerb) EnumDescriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{1}
+}
+
+type CallState int32
+
+const (
+	CallState_CALL_STATE_UNSPECIFIED CallState = 0
+	CallState_CALL_STATE_RINGING     CallState = 1
+	CallState_CALL_STATE_UP          CallState = 2
+	// Reported once.
+	CallState_CALL_STATE_ENDED CallState = 3
+)
+
+// Enum value maps for CallState.
+var (
+	CallState_name = map[int32]string{
+		0: "CALL_STATE_UNSPECIFIED",
+		1: "CALL_STATE_RINGING",
+		2: "CALL_STATE_UP",
+		3: "CALL_STATE_ENDED",
+	}
+	CallState_value = map[string]int32{
+		"CALL_STATE_UNSPECIFIED": 0,
+		"CALL_STATE_RINGING":     1,
+		"CALL_STATE_UP":          2,
+		"CALL_STATE_ENDED":       3,
+	}
+)
+
+func (x CallState) Enum() *CallState {
+	p := new(CallState)
+	*p = x
+	return p
+}
+
+func (x CallState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CallState) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbxlink_proto_enumTypes[2].Descriptor()
+}
+
+func (CallState) Type() protoreflect.EnumType {
+	return &file_pbxlink_proto_enumTypes[2]
+}
+
+func (x CallState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CallState.Descriptor instead.
+func (CallState) EnumDescriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{2}
+}
+
+type RecordingState int32
+
+const (
+	RecordingState_RECORDING_STATE_UNSPECIFIED RecordingState = 0
+	RecordingState_RECORDING_STATE_OFF         RecordingState = 1
+	RecordingState_RECORDING_STATE_ON          RecordingState = 2
+	RecordingState_RECORDING_STATE_PAUSED      RecordingState = 3
+)
+
+// Enum value maps for RecordingState.
+var (
+	RecordingState_name = map[int32]string{
+		0: "RECORDING_STATE_UNSPECIFIED",
+		1: "RECORDING_STATE_OFF",
+		2: "RECORDING_STATE_ON",
+		3: "RECORDING_STATE_PAUSED",
+	}
+	RecordingState_value = map[string]int32{
+		"RECORDING_STATE_UNSPECIFIED": 0,
+		"RECORDING_STATE_OFF":         1,
+		"RECORDING_STATE_ON":          2,
+		"RECORDING_STATE_PAUSED":      3,
+	}
+)
+
+func (x RecordingState) Enum() *RecordingState {
+	p := new(RecordingState)
+	*p = x
+	return p
+}
+
+func (x RecordingState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RecordingState) Descriptor() protoreflect.EnumDescriptor {
+	return file_pbxlink_proto_enumTypes[3].Descriptor()
+}
+
+func (RecordingState) Type() protoreflect.EnumType {
+	return &file_pbxlink_proto_enumTypes[3]
+}
+
+func (x RecordingState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RecordingState.Descriptor instead.
+func (RecordingState) EnumDescriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{3}
+}
+
 // SyncRequest is what the pbxlet says.
 type SyncRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -250,7 +472,10 @@ type Hello struct {
 	// Version that was read back from the running Asterisk; empty when none was yet.
 	AppliedVersion string `protobuf:"bytes,4,opt,name=applied_version,json=appliedVersion,proto3" json:"applied_version,omitempty"`
 	// SHA-256 of every file in the state directory, by path; only others need be sent.
-	FileHashes    map[string]string `protobuf:"bytes,5,rep,name=file_hashes,json=fileHashes,proto3" json:"file_hashes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	FileHashes map[string]string `protobuf:"bytes,5,rep,name=file_hashes,json=fileHashes,proto3" json:"file_hashes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Absolute path of the pbxlet's state directory: what Asterisk loads is under
+	// its "current".
+	StateDir      string `protobuf:"bytes,6,opt,name=state_dir,json=stateDir,proto3" json:"state_dir,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -320,6 +545,13 @@ func (x *Hello) GetFileHashes() map[string]string {
 	return nil
 }
 
+func (x *Hello) GetStateDir() string {
+	if x != nil {
+		return x.StateDir
+	}
+	return ""
+}
+
 // Asterisk is the state of the PBX process.
 type Asterisk struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -327,9 +559,16 @@ type Asterisk struct {
 	Version   string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	StartedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	// What is wrong, for people; empty when nothing is.
-	Problem       string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Problem string `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	// Codecs that Asterisk knows by name, and those of them that it can turn into
+	// others. What is known only is passed through between phones that agree.
+	Codecs       []string `protobuf:"bytes,5,rep,name=codecs,proto3" json:"codecs,omitempty"`
+	Transcodable []string `protobuf:"bytes,6,rep,name=transcodable,proto3" json:"transcodable,omitempty"`
+	// Contexts of the site's own dialplan that the snapshot in force needs and
+	// Asterisk does not have.
+	MissingContexts []string `protobuf:"bytes,7,rep,name=missing_contexts,json=missingContexts,proto3" json:"missing_contexts,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Asterisk) Reset() {
@@ -388,6 +627,27 @@ func (x *Asterisk) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+func (x *Asterisk) GetCodecs() []string {
+	if x != nil {
+		return x.Codecs
+	}
+	return nil
+}
+
+func (x *Asterisk) GetTranscodable() []string {
+	if x != nil {
+		return x.Transcodable
+	}
+	return nil
+}
+
+func (x *Asterisk) GetMissingContexts() []string {
+	if x != nil {
+		return x.MissingContexts
+	}
+	return nil
 }
 
 // Snapshot is one version of all files.
@@ -530,10 +790,17 @@ type Expect struct {
 	PjsipRevision    string                 `protobuf:"bytes,3,opt,name=pjsip_revision,json=pjsipRevision,proto3" json:"pjsip_revision,omitempty"`
 	DialplanRevision string                 `protobuf:"bytes,4,opt,name=dialplan_revision,json=dialplanRevision,proto3" json:"dialplan_revision,omitempty"`
 	Queues           []*ExpectQueue         `protobuf:"bytes,5,rep,name=queues,proto3" json:"queues,omitempty"`
-	Mailboxes        []string               `protobuf:"bytes,6,rep,name=mailboxes,proto3" json:"mailboxes,omitempty"`
 	Transports       []*ExpectTransport     `protobuf:"bytes,7,rep,name=transports,proto3" json:"transports,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	Mailboxes        []*ExpectMailbox       `protobuf:"bytes,8,rep,name=mailboxes,proto3" json:"mailboxes,omitempty"`
+	// Classes of music on hold, with the directory of each.
+	MusicClasses []*ExpectMusicClass `protobuf:"bytes,9,rep,name=music_classes,json=musicClasses,proto3" json:"music_classes,omitempty"`
+	// Contexts that the site's own dialplan has to define.
+	Contexts []string `protobuf:"bytes,10,rep,name=contexts,proto3" json:"contexts,omitempty"`
+	// SHA-256 of the certificate that the TLS listeners have to serve; empty when
+	// there is none.
+	Certificate   string `protobuf:"bytes,11,opt,name=certificate,proto3" json:"certificate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Expect) Reset() {
@@ -601,18 +868,154 @@ func (x *Expect) GetQueues() []*ExpectQueue {
 	return nil
 }
 
-func (x *Expect) GetMailboxes() []string {
+func (x *Expect) GetTransports() []*ExpectTransport {
+	if x != nil {
+		return x.Transports
+	}
+	return nil
+}
+
+func (x *Expect) GetMailboxes() []*ExpectMailbox {
 	if x != nil {
 		return x.Mailboxes
 	}
 	return nil
 }
 
-func (x *Expect) GetTransports() []*ExpectTransport {
+func (x *Expect) GetMusicClasses() []*ExpectMusicClass {
 	if x != nil {
-		return x.Transports
+		return x.MusicClasses
 	}
 	return nil
+}
+
+func (x *Expect) GetContexts() []string {
+	if x != nil {
+		return x.Contexts
+	}
+	return nil
+}
+
+func (x *Expect) GetCertificate() string {
+	if x != nil {
+		return x.Certificate
+	}
+	return ""
+}
+
+type ExpectMailbox struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number string                 `protobuf:"bytes,1,opt,name=number,proto3" json:"number,omitempty"`
+	// Identifies whose messages these are: the extension may have had another
+	// owner before.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Changes with the PIN and tells nothing about it.
+	PinDigest     string `protobuf:"bytes,3,opt,name=pin_digest,json=pinDigest,proto3" json:"pin_digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpectMailbox) Reset() {
+	*x = ExpectMailbox{}
+	mi := &file_pbxlink_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpectMailbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpectMailbox) ProtoMessage() {}
+
+func (x *ExpectMailbox) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpectMailbox.ProtoReflect.Descriptor instead.
+func (*ExpectMailbox) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ExpectMailbox) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *ExpectMailbox) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ExpectMailbox) GetPinDigest() string {
+	if x != nil {
+		return x.PinDigest
+	}
+	return ""
+}
+
+type ExpectMusicClass struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Directory     string                 `protobuf:"bytes,2,opt,name=directory,proto3" json:"directory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpectMusicClass) Reset() {
+	*x = ExpectMusicClass{}
+	mi := &file_pbxlink_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpectMusicClass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpectMusicClass) ProtoMessage() {}
+
+func (x *ExpectMusicClass) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpectMusicClass.ProtoReflect.Descriptor instead.
+func (*ExpectMusicClass) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExpectMusicClass) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExpectMusicClass) GetDirectory() string {
+	if x != nil {
+		return x.Directory
+	}
+	return ""
 }
 
 type ExpectEndpoint struct {
@@ -627,7 +1030,7 @@ type ExpectEndpoint struct {
 
 func (x *ExpectEndpoint) Reset() {
 	*x = ExpectEndpoint{}
-	mi := &file_pbxlink_proto_msgTypes[7]
+	mi := &file_pbxlink_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -639,7 +1042,7 @@ func (x *ExpectEndpoint) String() string {
 func (*ExpectEndpoint) ProtoMessage() {}
 
 func (x *ExpectEndpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[7]
+	mi := &file_pbxlink_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -652,7 +1055,7 @@ func (x *ExpectEndpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectEndpoint.ProtoReflect.Descriptor instead.
 func (*ExpectEndpoint) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{7}
+	return file_pbxlink_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExpectEndpoint) GetName() string {
@@ -687,7 +1090,7 @@ type ExpectQueue struct {
 
 func (x *ExpectQueue) Reset() {
 	*x = ExpectQueue{}
-	mi := &file_pbxlink_proto_msgTypes[8]
+	mi := &file_pbxlink_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +1102,7 @@ func (x *ExpectQueue) String() string {
 func (*ExpectQueue) ProtoMessage() {}
 
 func (x *ExpectQueue) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[8]
+	mi := &file_pbxlink_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +1115,7 @@ func (x *ExpectQueue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectQueue.ProtoReflect.Descriptor instead.
 func (*ExpectQueue) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{8}
+	return file_pbxlink_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ExpectQueue) GetName() string {
@@ -746,7 +1149,7 @@ type ExpectMember struct {
 
 func (x *ExpectMember) Reset() {
 	*x = ExpectMember{}
-	mi := &file_pbxlink_proto_msgTypes[9]
+	mi := &file_pbxlink_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -758,7 +1161,7 @@ func (x *ExpectMember) String() string {
 func (*ExpectMember) ProtoMessage() {}
 
 func (x *ExpectMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[9]
+	mi := &file_pbxlink_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -771,7 +1174,7 @@ func (x *ExpectMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectMember.ProtoReflect.Descriptor instead.
 func (*ExpectMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{9}
+	return file_pbxlink_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ExpectMember) GetInterface() string {
@@ -799,7 +1202,7 @@ type ExpectTransport struct {
 
 func (x *ExpectTransport) Reset() {
 	*x = ExpectTransport{}
-	mi := &file_pbxlink_proto_msgTypes[10]
+	mi := &file_pbxlink_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -811,7 +1214,7 @@ func (x *ExpectTransport) String() string {
 func (*ExpectTransport) ProtoMessage() {}
 
 func (x *ExpectTransport) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[10]
+	mi := &file_pbxlink_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -824,7 +1227,7 @@ func (x *ExpectTransport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectTransport.ProtoReflect.Descriptor instead.
 func (*ExpectTransport) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{10}
+	return file_pbxlink_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ExpectTransport) GetName() string {
@@ -860,14 +1263,17 @@ type Ack struct {
 	// Reloads of res_pjsip since the pbxlet started.
 	Reloads int64 `protobuf:"varint,6,opt,name=reloads,proto3" json:"reloads,omitempty"`
 	// Time from receipt to here.
-	Took          *durationpb.Duration `protobuf:"bytes,7,opt,name=took,proto3" json:"took,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Took *durationpb.Duration `protobuf:"bytes,7,opt,name=took,proto3" json:"took,omitempty"`
+	// SHA-256 of the certificate that Asterisk's TLS listeners were seen to serve;
+	// empty when none is expected.
+	ServedCertificate string `protobuf:"bytes,8,opt,name=served_certificate,json=servedCertificate,proto3" json:"served_certificate,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_pbxlink_proto_msgTypes[11]
+	mi := &file_pbxlink_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +1285,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[11]
+	mi := &file_pbxlink_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +1298,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{11}
+	return file_pbxlink_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Ack) GetVersion() string {
@@ -944,6 +1350,13 @@ func (x *Ack) GetTook() *durationpb.Duration {
 	return nil
 }
 
+func (x *Ack) GetServedCertificate() string {
+	if x != nil {
+		return x.ServedCertificate
+	}
+	return ""
+}
+
 // Nack says that the version is not in force and the last good one is.
 type Nack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -955,7 +1368,7 @@ type Nack struct {
 
 func (x *Nack) Reset() {
 	*x = Nack{}
-	mi := &file_pbxlink_proto_msgTypes[12]
+	mi := &file_pbxlink_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1380,7 @@ func (x *Nack) String() string {
 func (*Nack) ProtoMessage() {}
 
 func (x *Nack) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[12]
+	mi := &file_pbxlink_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1393,7 @@ func (x *Nack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Nack.ProtoReflect.Descriptor instead.
 func (*Nack) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{12}
+	return file_pbxlink_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Nack) GetVersion() string {
@@ -1006,6 +1419,8 @@ type Command struct {
 	//
 	//	*Command_SetMembers
 	//	*Command_DropContacts
+	//	*Command_RecordCall
+	//	*Command_PurgeMailbox
 	Action        isCommand_Action `protobuf_oneof:"action"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1013,7 +1428,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_pbxlink_proto_msgTypes[13]
+	mi := &file_pbxlink_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1025,7 +1440,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[13]
+	mi := &file_pbxlink_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1038,7 +1453,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{13}
+	return file_pbxlink_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Command) GetId() string {
@@ -1073,6 +1488,24 @@ func (x *Command) GetDropContacts() *DropContacts {
 	return nil
 }
 
+func (x *Command) GetRecordCall() *RecordCall {
+	if x != nil {
+		if x, ok := x.Action.(*Command_RecordCall); ok {
+			return x.RecordCall
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetPurgeMailbox() *PurgeMailbox {
+	if x != nil {
+		if x, ok := x.Action.(*Command_PurgeMailbox); ok {
+			return x.PurgeMailbox
+		}
+	}
+	return nil
+}
+
 type isCommand_Action interface {
 	isCommand_Action()
 }
@@ -1085,22 +1518,36 @@ type Command_DropContacts struct {
 	DropContacts *DropContacts `protobuf:"bytes,3,opt,name=drop_contacts,json=dropContacts,proto3,oneof"`
 }
 
+type Command_RecordCall struct {
+	RecordCall *RecordCall `protobuf:"bytes,4,opt,name=record_call,json=recordCall,proto3,oneof"`
+}
+
+type Command_PurgeMailbox struct {
+	PurgeMailbox *PurgeMailbox `protobuf:"bytes,5,opt,name=purge_mailbox,json=purgeMailbox,proto3,oneof"`
+}
+
 func (*Command_SetMembers) isCommand_Action() {}
 
 func (*Command_DropContacts) isCommand_Action() {}
+
+func (*Command_RecordCall) isCommand_Action() {}
+
+func (*Command_PurgeMailbox) isCommand_Action() {}
 
 type CommandResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Empty means done.
-	Error         string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// Why the command can never be done; unspecified when it may be tried again.
+	Refusal       Refusal `protobuf:"varint,3,opt,name=refusal,proto3,enum=ringmaster.pbxlink.v1.Refusal" json:"refusal,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_pbxlink_proto_msgTypes[14]
+	mi := &file_pbxlink_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1559,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[14]
+	mi := &file_pbxlink_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1572,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{14}
+	return file_pbxlink_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CommandResult) GetId() string {
@@ -1140,6 +1587,13 @@ func (x *CommandResult) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *CommandResult) GetRefusal() Refusal {
+	if x != nil {
+		return x.Refusal
+	}
+	return Refusal_REFUSAL_UNSPECIFIED
 }
 
 // SetMembers is the wanted run-time state of queue members. The pbxlet keeps
@@ -1157,7 +1611,7 @@ type SetMembers struct {
 
 func (x *SetMembers) Reset() {
 	*x = SetMembers{}
-	mi := &file_pbxlink_proto_msgTypes[15]
+	mi := &file_pbxlink_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1623,7 @@ func (x *SetMembers) String() string {
 func (*SetMembers) ProtoMessage() {}
 
 func (x *SetMembers) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[15]
+	mi := &file_pbxlink_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1636,7 @@ func (x *SetMembers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMembers.ProtoReflect.Descriptor instead.
 func (*SetMembers) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{15}
+	return file_pbxlink_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetMembers) GetComplete() bool {
@@ -1207,17 +1661,23 @@ func (x *SetMembers) GetRemoved() []string {
 }
 
 type MemberState struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Extension     string                 `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
-	Paused        bool                   `protobuf:"varint,2,opt,name=paused,proto3" json:"paused,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Extension string                 `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
+	Paused    bool                   `protobuf:"varint,2,opt,name=paused,proto3" json:"paused,omitempty"`
+	Reason    string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Direct calls are refused.
+	RejectDirect bool `protobuf:"varint,4,opt,name=reject_direct,json=rejectDirect,proto3" json:"reject_direct,omitempty"`
+	// Number that direct calls go to; empty means none.
+	ForwardTo string `protobuf:"bytes,5,opt,name=forward_to,json=forwardTo,proto3" json:"forward_to,omitempty"`
+	// Endpoint of the telephone where the agent sits; empty means none.
+	Telephone     string `protobuf:"bytes,6,opt,name=telephone,proto3" json:"telephone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MemberState) Reset() {
 	*x = MemberState{}
-	mi := &file_pbxlink_proto_msgTypes[16]
+	mi := &file_pbxlink_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1689,7 @@ func (x *MemberState) String() string {
 func (*MemberState) ProtoMessage() {}
 
 func (x *MemberState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[16]
+	mi := &file_pbxlink_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1702,7 @@ func (x *MemberState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MemberState.ProtoReflect.Descriptor instead.
 func (*MemberState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{16}
+	return file_pbxlink_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MemberState) GetExtension() string {
@@ -1266,6 +1726,27 @@ func (x *MemberState) GetReason() string {
 	return ""
 }
 
+func (x *MemberState) GetRejectDirect() bool {
+	if x != nil {
+		return x.RejectDirect
+	}
+	return false
+}
+
+func (x *MemberState) GetForwardTo() string {
+	if x != nil {
+		return x.ForwardTo
+	}
+	return ""
+}
+
+func (x *MemberState) GetTelephone() string {
+	if x != nil {
+		return x.Telephone
+	}
+	return ""
+}
+
 // DropContacts ends the registrations of one extension.
 type DropContacts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1276,7 +1757,7 @@ type DropContacts struct {
 
 func (x *DropContacts) Reset() {
 	*x = DropContacts{}
-	mi := &file_pbxlink_proto_msgTypes[17]
+	mi := &file_pbxlink_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1288,7 +1769,7 @@ func (x *DropContacts) String() string {
 func (*DropContacts) ProtoMessage() {}
 
 func (x *DropContacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[17]
+	mi := &file_pbxlink_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1301,12 +1782,121 @@ func (x *DropContacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropContacts.ProtoReflect.Descriptor instead.
 func (*DropContacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{17}
+	return file_pbxlink_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DropContacts) GetExtension() string {
 	if x != nil {
 		return x.Extension
+	}
+	return ""
+}
+
+// RecordCall changes the recording of a call. Its id is remembered on the
+// channel, so that a repeated command does nothing.
+type RecordCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Uniqueid of the agent's channel.
+	CallId        string     `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	Verb          RecordVerb `protobuf:"varint,2,opt,name=verb,proto3,enum=ringmaster.pbxlink.v1.RecordVerb" json:"verb,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordCall) Reset() {
+	*x = RecordCall{}
+	mi := &file_pbxlink_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordCall) ProtoMessage() {}
+
+func (x *RecordCall) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordCall.ProtoReflect.Descriptor instead.
+func (*RecordCall) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *RecordCall) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *RecordCall) GetVerb() RecordVerb {
+	if x != nil {
+		return x.Verb
+	}
+	return RecordVerb_RECORD_VERB_UNSPECIFIED
+}
+
+// PurgeMailbox deletes the messages and greetings of an owner who has no
+// mailbox any more.
+type PurgeMailbox struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Extension     string                 `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
+	Owner         string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PurgeMailbox) Reset() {
+	*x = PurgeMailbox{}
+	mi := &file_pbxlink_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PurgeMailbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PurgeMailbox) ProtoMessage() {}
+
+func (x *PurgeMailbox) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PurgeMailbox.ProtoReflect.Descriptor instead.
+func (*PurgeMailbox) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *PurgeMailbox) GetExtension() string {
+	if x != nil {
+		return x.Extension
+	}
+	return ""
+}
+
+func (x *PurgeMailbox) GetOwner() string {
+	if x != nil {
+		return x.Owner
 	}
 	return ""
 }
@@ -1321,16 +1911,22 @@ type Events struct {
 	ContactsComplete bool           `protobuf:"varint,3,opt,name=contacts_complete,json=contactsComplete,proto3" json:"contacts_complete,omitempty"`
 	Members          []*QueueMember `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
 	// True when members not named do not exist.
-	MembersComplete bool            `protobuf:"varint,5,opt,name=members_complete,json=membersComplete,proto3" json:"members_complete,omitempty"`
-	Waiting         []*QueueWaiting `protobuf:"bytes,6,rep,name=waiting,proto3" json:"waiting,omitempty"`
-	Devices         []*DeviceState  `protobuf:"bytes,7,rep,name=devices,proto3" json:"devices,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	MembersComplete bool           `protobuf:"varint,5,opt,name=members_complete,json=membersComplete,proto3" json:"members_complete,omitempty"`
+	Devices         []*DeviceState `protobuf:"bytes,7,rep,name=devices,proto3" json:"devices,omitempty"`
+	Calls           []*Call        `protobuf:"bytes,8,rep,name=calls,proto3" json:"calls,omitempty"`
+	// True when calls not named have ended.
+	CallsComplete bool         `protobuf:"varint,9,opt,name=calls_complete,json=callsComplete,proto3" json:"calls_complete,omitempty"`
+	Voicemail     []*Voicemail `protobuf:"bytes,10,rep,name=voicemail,proto3" json:"voicemail,omitempty"`
+	// True when mailboxes not named do not exist.
+	VoicemailComplete bool            `protobuf:"varint,11,opt,name=voicemail_complete,json=voicemailComplete,proto3" json:"voicemail_complete,omitempty"`
+	Queues            []*QueueFigures `protobuf:"bytes,12,rep,name=queues,proto3" json:"queues,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_pbxlink_proto_msgTypes[18]
+	mi := &file_pbxlink_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +1938,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[18]
+	mi := &file_pbxlink_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +1951,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{18}
+	return file_pbxlink_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Events) GetAsterisk() *Asterisk {
@@ -1393,16 +1989,44 @@ func (x *Events) GetMembersComplete() bool {
 	return false
 }
 
-func (x *Events) GetWaiting() []*QueueWaiting {
+func (x *Events) GetDevices() []*DeviceState {
 	if x != nil {
-		return x.Waiting
+		return x.Devices
 	}
 	return nil
 }
 
-func (x *Events) GetDevices() []*DeviceState {
+func (x *Events) GetCalls() []*Call {
 	if x != nil {
-		return x.Devices
+		return x.Calls
+	}
+	return nil
+}
+
+func (x *Events) GetCallsComplete() bool {
+	if x != nil {
+		return x.CallsComplete
+	}
+	return false
+}
+
+func (x *Events) GetVoicemail() []*Voicemail {
+	if x != nil {
+		return x.Voicemail
+	}
+	return nil
+}
+
+func (x *Events) GetVoicemailComplete() bool {
+	if x != nil {
+		return x.VoicemailComplete
+	}
+	return false
+}
+
+func (x *Events) GetQueues() []*QueueFigures {
+	if x != nil {
+		return x.Queues
 	}
 	return nil
 }
@@ -1417,7 +2041,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_pbxlink_proto_msgTypes[19]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +2053,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[19]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +2066,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{19}
+	return file_pbxlink_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Contacts) GetExtension() string {
@@ -1471,7 +2095,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_pbxlink_proto_msgTypes[20]
+	mi := &file_pbxlink_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +2107,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[20]
+	mi := &file_pbxlink_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +2120,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{20}
+	return file_pbxlink_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Contact) GetUri() string {
@@ -1538,7 +2162,7 @@ type QueueMember struct {
 
 func (x *QueueMember) Reset() {
 	*x = QueueMember{}
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1550,7 +2174,7 @@ func (x *QueueMember) String() string {
 func (*QueueMember) ProtoMessage() {}
 
 func (x *QueueMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1563,7 +2187,7 @@ func (x *QueueMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueMember.ProtoReflect.Descriptor instead.
 func (*QueueMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{21}
+	return file_pbxlink_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *QueueMember) GetQueue() string {
@@ -1615,29 +2239,48 @@ func (x *QueueMember) GetRemoved() bool {
 	return false
 }
 
-type QueueWaiting struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Queue         string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
-	Callers       int32                  `protobuf:"varint,2,opt,name=callers,proto3" json:"callers,omitempty"`
+// Call is one leg of a call: the channel of an endpoint of ours.
+type Call struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Uniqueid of the channel, and the one shared by all channels of the call.
+	Id       string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	LinkedId string `protobuf:"bytes,2,opt,name=linked_id,json=linkedId,proto3" json:"linked_id,omitempty"`
+	// Name of the endpoint.
+	Extension string `protobuf:"bytes,3,opt,name=extension,proto3" json:"extension,omitempty"`
+	// The other party.
+	Number string `protobuf:"bytes,4,opt,name=number,proto3" json:"number,omitempty"`
+	Name   string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	// Queue that the call came through; empty when none.
+	Queue string `protobuf:"bytes,6,opt,name=queue,proto3" json:"queue,omitempty"`
+	// True when the endpoint is called, false when it calls.
+	Inbound   bool                   `protobuf:"varint,7,opt,name=inbound,proto3" json:"inbound,omitempty"`
+	State     CallState              `protobuf:"varint,8,opt,name=state,proto3,enum=ringmaster.pbxlink.v1.CallState" json:"state,omitempty"`
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	// Unset until then, and when it was answered unseen.
+	AnsweredAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=answered_at,json=answeredAt,proto3" json:"answered_at,omitempty"`
+	EndedAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	Recording  RecordingState         `protobuf:"varint,12,opt,name=recording,proto3,enum=ringmaster.pbxlink.v1.RecordingState" json:"recording,omitempty"`
+	// Files, relative to Asterisk's monitor directory, in the order they were begun.
+	Recordings    []string `protobuf:"bytes,13,rep,name=recordings,proto3" json:"recordings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *QueueWaiting) Reset() {
-	*x = QueueWaiting{}
-	mi := &file_pbxlink_proto_msgTypes[22]
+func (x *Call) Reset() {
+	*x = Call{}
+	mi := &file_pbxlink_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *QueueWaiting) String() string {
+func (x *Call) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*QueueWaiting) ProtoMessage() {}
+func (*Call) ProtoMessage() {}
 
-func (x *QueueWaiting) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[22]
+func (x *Call) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1648,21 +2291,263 @@ func (x *QueueWaiting) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use QueueWaiting.ProtoReflect.Descriptor instead.
-func (*QueueWaiting) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{22}
+// Deprecated: Use Call.ProtoReflect.Descriptor instead.
+func (*Call) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{26}
 }
 
-func (x *QueueWaiting) GetQueue() string {
+func (x *Call) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Call) GetLinkedId() string {
+	if x != nil {
+		return x.LinkedId
+	}
+	return ""
+}
+
+func (x *Call) GetExtension() string {
+	if x != nil {
+		return x.Extension
+	}
+	return ""
+}
+
+func (x *Call) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *Call) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Call) GetQueue() string {
 	if x != nil {
 		return x.Queue
 	}
 	return ""
 }
 
-func (x *QueueWaiting) GetCallers() int32 {
+func (x *Call) GetInbound() bool {
 	if x != nil {
-		return x.Callers
+		return x.Inbound
+	}
+	return false
+}
+
+func (x *Call) GetState() CallState {
+	if x != nil {
+		return x.State
+	}
+	return CallState_CALL_STATE_UNSPECIFIED
+}
+
+func (x *Call) GetStartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartedAt
+	}
+	return nil
+}
+
+func (x *Call) GetAnsweredAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AnsweredAt
+	}
+	return nil
+}
+
+func (x *Call) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+func (x *Call) GetRecording() RecordingState {
+	if x != nil {
+		return x.Recording
+	}
+	return RecordingState_RECORDING_STATE_UNSPECIFIED
+}
+
+func (x *Call) GetRecordings() []string {
+	if x != nil {
+		return x.Recordings
+	}
+	return nil
+}
+
+type Voicemail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the mailbox.
+	Extension     string `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
+	Unread        int32  `protobuf:"varint,2,opt,name=unread,proto3" json:"unread,omitempty"`
+	Read          int32  `protobuf:"varint,3,opt,name=read,proto3" json:"read,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Voicemail) Reset() {
+	*x = Voicemail{}
+	mi := &file_pbxlink_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Voicemail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Voicemail) ProtoMessage() {}
+
+func (x *Voicemail) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Voicemail.ProtoReflect.Descriptor instead.
+func (*Voicemail) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Voicemail) GetExtension() string {
+	if x != nil {
+		return x.Extension
+	}
+	return ""
+}
+
+func (x *Voicemail) GetUnread() int32 {
+	if x != nil {
+		return x.Unread
+	}
+	return 0
+}
+
+func (x *Voicemail) GetRead() int32 {
+	if x != nil {
+		return x.Read
+	}
+	return 0
+}
+
+// QueueFigures are of the time since Asterisk was started.
+type QueueFigures struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Queue     string                 `protobuf:"bytes,1,opt,name=queue,proto3" json:"queue,omitempty"`
+	Waiting   int32                  `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Completed int32                  `protobuf:"varint,3,opt,name=completed,proto3" json:"completed,omitempty"`
+	Abandoned int32                  `protobuf:"varint,4,opt,name=abandoned,proto3" json:"abandoned,omitempty"`
+	// Moving averages.
+	HoldTime *durationpb.Duration `protobuf:"bytes,5,opt,name=hold_time,json=holdTime,proto3" json:"hold_time,omitempty"`
+	TalkTime *durationpb.Duration `protobuf:"bytes,6,opt,name=talk_time,json=talkTime,proto3" json:"talk_time,omitempty"`
+	// Answers within this time count as in time.
+	ServiceLevel *durationpb.Duration `protobuf:"bytes,7,opt,name=service_level,json=serviceLevel,proto3" json:"service_level,omitempty"`
+	// Share of the answered calls that were answered in time, in percent.
+	ServiceLevelPerformance float64 `protobuf:"fixed64,8,opt,name=service_level_performance,json=serviceLevelPerformance,proto3" json:"service_level_performance,omitempty"`
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *QueueFigures) Reset() {
+	*x = QueueFigures{}
+	mi := &file_pbxlink_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QueueFigures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QueueFigures) ProtoMessage() {}
+
+func (x *QueueFigures) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QueueFigures.ProtoReflect.Descriptor instead.
+func (*QueueFigures) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *QueueFigures) GetQueue() string {
+	if x != nil {
+		return x.Queue
+	}
+	return ""
+}
+
+func (x *QueueFigures) GetWaiting() int32 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *QueueFigures) GetCompleted() int32 {
+	if x != nil {
+		return x.Completed
+	}
+	return 0
+}
+
+func (x *QueueFigures) GetAbandoned() int32 {
+	if x != nil {
+		return x.Abandoned
+	}
+	return 0
+}
+
+func (x *QueueFigures) GetHoldTime() *durationpb.Duration {
+	if x != nil {
+		return x.HoldTime
+	}
+	return nil
+}
+
+func (x *QueueFigures) GetTalkTime() *durationpb.Duration {
+	if x != nil {
+		return x.TalkTime
+	}
+	return nil
+}
+
+func (x *QueueFigures) GetServiceLevel() *durationpb.Duration {
+	if x != nil {
+		return x.ServiceLevel
+	}
+	return nil
+}
+
+func (x *QueueFigures) GetServiceLevelPerformance() float64 {
+	if x != nil {
+		return x.ServiceLevelPerformance
 	}
 	return 0
 }
@@ -1677,7 +2562,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_pbxlink_proto_msgTypes[23]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1689,7 +2574,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[23]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1702,7 +2587,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{23}
+	return file_pbxlink_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeviceState) GetExtension() string {
@@ -1734,23 +2619,27 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\fSyncResponse\x12=\n" +
 	"\bsnapshot\x18\x01 \x01(\v2\x1f.ringmaster.pbxlink.v1.SnapshotH\x00R\bsnapshot\x12:\n" +
 	"\acommand\x18\x02 \x01(\v2\x1e.ringmaster.pbxlink.v1.CommandH\x00R\acommandB\t\n" +
-	"\amessage\"\xb4\x02\n" +
+	"\amessage\"\xd1\x02\n" +
 	"\x05Hello\x12\x10\n" +
 	"\x03pbx\x18\x01 \x01(\tR\x03pbx\x12%\n" +
 	"\x0epbxlet_version\x18\x02 \x01(\tR\rpbxletVersion\x12;\n" +
 	"\basterisk\x18\x03 \x01(\v2\x1f.ringmaster.pbxlink.v1.AsteriskR\basterisk\x12'\n" +
 	"\x0fapplied_version\x18\x04 \x01(\tR\x0eappliedVersion\x12M\n" +
 	"\vfile_hashes\x18\x05 \x03(\v2,.ringmaster.pbxlink.v1.Hello.FileHashesEntryR\n" +
-	"fileHashes\x1a=\n" +
+	"fileHashes\x12\x1b\n" +
+	"\tstate_dir\x18\x06 \x01(\tR\bstateDir\x1a=\n" +
 	"\x0fFileHashesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x89\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf0\x01\n" +
 	"\bAsterisk\x12\x0e\n" +
 	"\x02up\x18\x01 \x01(\bR\x02up\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x129\n" +
 	"\n" +
 	"started_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12\x18\n" +
-	"\aproblem\x18\x04 \x01(\tR\aproblem\"\xb1\x01\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\x12\x16\n" +
+	"\x06codecs\x18\x05 \x03(\tR\x06codecs\x12\"\n" +
+	"\ftranscodable\x18\x06 \x03(\tR\ftranscodable\x12)\n" +
+	"\x10missing_contexts\x18\a \x03(\tR\x0fmissingContexts\"\xb1\x01\n" +
 	"\bSnapshot\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x121\n" +
 	"\x05files\x18\x02 \x03(\v2\x1b.ringmaster.pbxlink.v1.FileR\x05files\x125\n" +
@@ -1761,17 +2650,29 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x1d\n" +
 	"\acontent\x18\x03 \x01(\fH\x00R\acontent\x88\x01\x01B\n" +
 	"\n" +
-	"\b_content\"\xd7\x02\n" +
+	"\b_content\"\x8f\x04\n" +
 	"\x06Expect\x12C\n" +
 	"\tendpoints\x18\x01 \x03(\v2%.ringmaster.pbxlink.v1.ExpectEndpointR\tendpoints\x12\x12\n" +
 	"\x04aors\x18\x02 \x03(\tR\x04aors\x12%\n" +
 	"\x0epjsip_revision\x18\x03 \x01(\tR\rpjsipRevision\x12+\n" +
 	"\x11dialplan_revision\x18\x04 \x01(\tR\x10dialplanRevision\x12:\n" +
-	"\x06queues\x18\x05 \x03(\v2\".ringmaster.pbxlink.v1.ExpectQueueR\x06queues\x12\x1c\n" +
-	"\tmailboxes\x18\x06 \x03(\tR\tmailboxes\x12F\n" +
+	"\x06queues\x18\x05 \x03(\v2\".ringmaster.pbxlink.v1.ExpectQueueR\x06queues\x12F\n" +
 	"\n" +
 	"transports\x18\a \x03(\v2&.ringmaster.pbxlink.v1.ExpectTransportR\n" +
-	"transports\"T\n" +
+	"transports\x12B\n" +
+	"\tmailboxes\x18\b \x03(\v2$.ringmaster.pbxlink.v1.ExpectMailboxR\tmailboxes\x12L\n" +
+	"\rmusic_classes\x18\t \x03(\v2'.ringmaster.pbxlink.v1.ExpectMusicClassR\fmusicClasses\x12\x1a\n" +
+	"\bcontexts\x18\n" +
+	" \x03(\tR\bcontexts\x12 \n" +
+	"\vcertificate\x18\v \x01(\tR\vcertificateJ\x04\b\x06\x10\a\"\\\n" +
+	"\rExpectMailbox\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\tR\x06number\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x1d\n" +
+	"\n" +
+	"pin_digest\x18\x03 \x01(\tR\tpinDigest\"D\n" +
+	"\x10ExpectMusicClass\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1c\n" +
+	"\tdirectory\x18\x02 \x01(\tR\tdirectory\"T\n" +
 	"\x0eExpectEndpoint\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\tR\brevision\x12\x12\n" +
@@ -1786,7 +2687,7 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x0fExpectTransport\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bprotocol\x18\x02 \x01(\tR\bprotocol\x12\x12\n" +
-	"\x04bind\x18\x03 \x01(\tR\x04bind\"\xe7\x01\n" +
+	"\x04bind\x18\x03 \x01(\tR\x04bind\"\x96\x02\n" +
 	"\x03Ack\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1c\n" +
 	"\tendpoints\x18\x02 \x01(\x05R\tendpoints\x12\x16\n" +
@@ -1794,38 +2695,59 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\tmailboxes\x18\x04 \x01(\x05R\tmailboxes\x12)\n" +
 	"\x10restart_required\x18\x05 \x03(\tR\x0frestartRequired\x12\x18\n" +
 	"\areloads\x18\x06 \x01(\x03R\areloads\x12-\n" +
-	"\x04took\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04took\"8\n" +
+	"\x04took\x18\a \x01(\v2\x19.google.protobuf.DurationR\x04took\x12-\n" +
+	"\x12served_certificate\x18\b \x01(\tR\x11servedCertificate\"8\n" +
 	"\x04Nack\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xb5\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc7\x02\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12D\n" +
 	"\vset_members\x18\x02 \x01(\v2!.ringmaster.pbxlink.v1.SetMembersH\x00R\n" +
 	"setMembers\x12J\n" +
-	"\rdrop_contacts\x18\x03 \x01(\v2#.ringmaster.pbxlink.v1.DropContactsH\x00R\fdropContactsB\b\n" +
-	"\x06action\"5\n" +
+	"\rdrop_contacts\x18\x03 \x01(\v2#.ringmaster.pbxlink.v1.DropContactsH\x00R\fdropContacts\x12D\n" +
+	"\vrecord_call\x18\x04 \x01(\v2!.ringmaster.pbxlink.v1.RecordCallH\x00R\n" +
+	"recordCall\x12J\n" +
+	"\rpurge_mailbox\x18\x05 \x01(\v2#.ringmaster.pbxlink.v1.PurgeMailboxH\x00R\fpurgeMailboxB\b\n" +
+	"\x06action\"o\n" +
 	"\rCommandResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
-	"\x05error\x18\x02 \x01(\tR\x05error\"~\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x128\n" +
+	"\arefusal\x18\x03 \x01(\x0e2\x1e.ringmaster.pbxlink.v1.RefusalR\arefusal\"~\n" +
 	"\n" +
 	"SetMembers\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12:\n" +
 	"\x06states\x18\x02 \x03(\v2\".ringmaster.pbxlink.v1.MemberStateR\x06states\x12\x18\n" +
-	"\aremoved\x18\x03 \x03(\tR\aremoved\"[\n" +
+	"\aremoved\x18\x03 \x03(\tR\aremoved\"\xbd\x01\n" +
 	"\vMemberState\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12\x16\n" +
 	"\x06paused\x18\x02 \x01(\bR\x06paused\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\",\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12#\n" +
+	"\rreject_direct\x18\x04 \x01(\bR\frejectDirect\x12\x1d\n" +
+	"\n" +
+	"forward_to\x18\x05 \x01(\tR\tforwardTo\x12\x1c\n" +
+	"\ttelephone\x18\x06 \x01(\tR\ttelephone\",\n" +
 	"\fDropContacts\x12\x1c\n" +
-	"\textension\x18\x01 \x01(\tR\textension\"\x95\x03\n" +
+	"\textension\x18\x01 \x01(\tR\textension\"\\\n" +
+	"\n" +
+	"RecordCall\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
+	"\x04verb\x18\x02 \x01(\x0e2!.ringmaster.pbxlink.v1.RecordVerbR\x04verb\"B\n" +
+	"\fPurgeMailbox\x12\x1c\n" +
+	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\"\xe2\x04\n" +
 	"\x06Events\x12;\n" +
 	"\basterisk\x18\x01 \x01(\v2\x1f.ringmaster.pbxlink.v1.AsteriskR\basterisk\x12;\n" +
 	"\bcontacts\x18\x02 \x03(\v2\x1f.ringmaster.pbxlink.v1.ContactsR\bcontacts\x12+\n" +
 	"\x11contacts_complete\x18\x03 \x01(\bR\x10contactsComplete\x12<\n" +
 	"\amembers\x18\x04 \x03(\v2\".ringmaster.pbxlink.v1.QueueMemberR\amembers\x12)\n" +
-	"\x10members_complete\x18\x05 \x01(\bR\x0fmembersComplete\x12=\n" +
-	"\awaiting\x18\x06 \x03(\v2#.ringmaster.pbxlink.v1.QueueWaitingR\awaiting\x12<\n" +
-	"\adevices\x18\a \x03(\v2\".ringmaster.pbxlink.v1.DeviceStateR\adevices\"d\n" +
+	"\x10members_complete\x18\x05 \x01(\bR\x0fmembersComplete\x12<\n" +
+	"\adevices\x18\a \x03(\v2\".ringmaster.pbxlink.v1.DeviceStateR\adevices\x121\n" +
+	"\x05calls\x18\b \x03(\v2\x1b.ringmaster.pbxlink.v1.CallR\x05calls\x12%\n" +
+	"\x0ecalls_complete\x18\t \x01(\bR\rcallsComplete\x12>\n" +
+	"\tvoicemail\x18\n" +
+	" \x03(\v2 .ringmaster.pbxlink.v1.VoicemailR\tvoicemail\x12-\n" +
+	"\x12voicemail_complete\x18\v \x01(\bR\x11voicemailComplete\x12;\n" +
+	"\x06queues\x18\f \x03(\v2#.ringmaster.pbxlink.v1.QueueFiguresR\x06queuesJ\x04\b\x06\x10\a\"d\n" +
 	"\bContacts\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12:\n" +
 	"\bcontacts\x18\x02 \x03(\v2\x1e.ringmaster.pbxlink.v1.ContactR\bcontacts\"R\n" +
@@ -1841,13 +2763,65 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x06paused\x18\x04 \x01(\bR\x06paused\x12!\n" +
 	"\fpause_reason\x18\x05 \x01(\tR\vpauseReason\x12\x17\n" +
 	"\ain_call\x18\x06 \x01(\bR\x06inCall\x12\x18\n" +
-	"\aremoved\x18\a \x01(\bR\aremoved\">\n" +
-	"\fQueueWaiting\x12\x14\n" +
+	"\aremoved\x18\a \x01(\bR\aremoved\"\xf9\x03\n" +
+	"\x04Call\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
+	"\tlinked_id\x18\x02 \x01(\tR\blinkedId\x12\x1c\n" +
+	"\textension\x18\x03 \x01(\tR\textension\x12\x16\n" +
+	"\x06number\x18\x04 \x01(\tR\x06number\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\x12\x14\n" +
+	"\x05queue\x18\x06 \x01(\tR\x05queue\x12\x18\n" +
+	"\ainbound\x18\a \x01(\bR\ainbound\x126\n" +
+	"\x05state\x18\b \x01(\x0e2 .ringmaster.pbxlink.v1.CallStateR\x05state\x129\n" +
+	"\n" +
+	"started_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tstartedAt\x12;\n" +
+	"\vanswered_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"answeredAt\x125\n" +
+	"\bended_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12C\n" +
+	"\trecording\x18\f \x01(\x0e2%.ringmaster.pbxlink.v1.RecordingStateR\trecording\x12\x1e\n" +
+	"\n" +
+	"recordings\x18\r \x03(\tR\n" +
+	"recordings\"U\n" +
+	"\tVoicemail\x12\x1c\n" +
+	"\textension\x18\x01 \x01(\tR\textension\x12\x16\n" +
+	"\x06unread\x18\x02 \x01(\x05R\x06unread\x12\x12\n" +
+	"\x04read\x18\x03 \x01(\x05R\x04read\"\xe6\x02\n" +
+	"\fQueueFigures\x12\x14\n" +
 	"\x05queue\x18\x01 \x01(\tR\x05queue\x12\x18\n" +
-	"\acallers\x18\x02 \x01(\x05R\acallers\"A\n" +
+	"\awaiting\x18\x02 \x01(\x05R\awaiting\x12\x1c\n" +
+	"\tcompleted\x18\x03 \x01(\x05R\tcompleted\x12\x1c\n" +
+	"\tabandoned\x18\x04 \x01(\x05R\tabandoned\x126\n" +
+	"\thold_time\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\bholdTime\x126\n" +
+	"\ttalk_time\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\btalkTime\x12>\n" +
+	"\rservice_level\x18\a \x01(\v2\x19.google.protobuf.DurationR\fserviceLevel\x12:\n" +
+	"\x19service_level_performance\x18\b \x01(\x01R\x17serviceLevelPerformance\"A\n" +
 	"\vDeviceState\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state2^\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state*\x8b\x01\n" +
+	"\aRefusal\x12\x17\n" +
+	"\x13REFUSAL_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12REFUSAL_CALL_ENDED\x10\x01\x12\x1b\n" +
+	"\x17REFUSAL_RECORDING_LIMIT\x10\x02\x12\x19\n" +
+	"\x15REFUSAL_NOT_RECORDING\x10\x03\x12\x17\n" +
+	"\x13REFUSAL_NOT_ALLOWED\x10\x04*\x88\x01\n" +
+	"\n" +
+	"RecordVerb\x12\x1b\n" +
+	"\x17RECORD_VERB_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11RECORD_VERB_START\x10\x01\x12\x15\n" +
+	"\x11RECORD_VERB_PAUSE\x10\x02\x12\x16\n" +
+	"\x12RECORD_VERB_RESUME\x10\x03\x12\x17\n" +
+	"\x13RECORD_VERB_RESTART\x10\x04*h\n" +
+	"\tCallState\x12\x1a\n" +
+	"\x16CALL_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12CALL_STATE_RINGING\x10\x01\x12\x11\n" +
+	"\rCALL_STATE_UP\x10\x02\x12\x14\n" +
+	"\x10CALL_STATE_ENDED\x10\x03*~\n" +
+	"\x0eRecordingState\x12\x1f\n" +
+	"\x1bRECORDING_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13RECORDING_STATE_OFF\x10\x01\x12\x16\n" +
+	"\x12RECORDING_STATE_ON\x10\x02\x12\x1a\n" +
+	"\x16RECORDING_STATE_PAUSED\x10\x032^\n" +
 	"\aPBXLink\x12S\n" +
 	"\x04Sync\x12\".ringmaster.pbxlink.v1.SyncRequest\x1a#.ringmaster.pbxlink.v1.SyncResponse(\x010\x01BAZ?github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1b\x06proto3"
 
@@ -1863,70 +2837,97 @@ func file_pbxlink_proto_rawDescGZIP() []byte {
 	return file_pbxlink_proto_rawDescData
 }
 
-var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_pbxlink_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_pbxlink_proto_goTypes = []any{
-	(*SyncRequest)(nil),           // 0: ringmaster.pbxlink.v1.SyncRequest
-	(*SyncResponse)(nil),          // 1: ringmaster.pbxlink.v1.SyncResponse
-	(*Hello)(nil),                 // 2: ringmaster.pbxlink.v1.Hello
-	(*Asterisk)(nil),              // 3: ringmaster.pbxlink.v1.Asterisk
-	(*Snapshot)(nil),              // 4: ringmaster.pbxlink.v1.Snapshot
-	(*File)(nil),                  // 5: ringmaster.pbxlink.v1.File
-	(*Expect)(nil),                // 6: ringmaster.pbxlink.v1.Expect
-	(*ExpectEndpoint)(nil),        // 7: ringmaster.pbxlink.v1.ExpectEndpoint
-	(*ExpectQueue)(nil),           // 8: ringmaster.pbxlink.v1.ExpectQueue
-	(*ExpectMember)(nil),          // 9: ringmaster.pbxlink.v1.ExpectMember
-	(*ExpectTransport)(nil),       // 10: ringmaster.pbxlink.v1.ExpectTransport
-	(*Ack)(nil),                   // 11: ringmaster.pbxlink.v1.Ack
-	(*Nack)(nil),                  // 12: ringmaster.pbxlink.v1.Nack
-	(*Command)(nil),               // 13: ringmaster.pbxlink.v1.Command
-	(*CommandResult)(nil),         // 14: ringmaster.pbxlink.v1.CommandResult
-	(*SetMembers)(nil),            // 15: ringmaster.pbxlink.v1.SetMembers
-	(*MemberState)(nil),           // 16: ringmaster.pbxlink.v1.MemberState
-	(*DropContacts)(nil),          // 17: ringmaster.pbxlink.v1.DropContacts
-	(*Events)(nil),                // 18: ringmaster.pbxlink.v1.Events
-	(*Contacts)(nil),              // 19: ringmaster.pbxlink.v1.Contacts
-	(*Contact)(nil),               // 20: ringmaster.pbxlink.v1.Contact
-	(*QueueMember)(nil),           // 21: ringmaster.pbxlink.v1.QueueMember
-	(*QueueWaiting)(nil),          // 22: ringmaster.pbxlink.v1.QueueWaiting
-	(*DeviceState)(nil),           // 23: ringmaster.pbxlink.v1.DeviceState
-	nil,                           // 24: ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(Refusal)(0),                  // 0: ringmaster.pbxlink.v1.Refusal
+	(RecordVerb)(0),               // 1: ringmaster.pbxlink.v1.RecordVerb
+	(CallState)(0),                // 2: ringmaster.pbxlink.v1.CallState
+	(RecordingState)(0),           // 3: ringmaster.pbxlink.v1.RecordingState
+	(*SyncRequest)(nil),           // 4: ringmaster.pbxlink.v1.SyncRequest
+	(*SyncResponse)(nil),          // 5: ringmaster.pbxlink.v1.SyncResponse
+	(*Hello)(nil),                 // 6: ringmaster.pbxlink.v1.Hello
+	(*Asterisk)(nil),              // 7: ringmaster.pbxlink.v1.Asterisk
+	(*Snapshot)(nil),              // 8: ringmaster.pbxlink.v1.Snapshot
+	(*File)(nil),                  // 9: ringmaster.pbxlink.v1.File
+	(*Expect)(nil),                // 10: ringmaster.pbxlink.v1.Expect
+	(*ExpectMailbox)(nil),         // 11: ringmaster.pbxlink.v1.ExpectMailbox
+	(*ExpectMusicClass)(nil),      // 12: ringmaster.pbxlink.v1.ExpectMusicClass
+	(*ExpectEndpoint)(nil),        // 13: ringmaster.pbxlink.v1.ExpectEndpoint
+	(*ExpectQueue)(nil),           // 14: ringmaster.pbxlink.v1.ExpectQueue
+	(*ExpectMember)(nil),          // 15: ringmaster.pbxlink.v1.ExpectMember
+	(*ExpectTransport)(nil),       // 16: ringmaster.pbxlink.v1.ExpectTransport
+	(*Ack)(nil),                   // 17: ringmaster.pbxlink.v1.Ack
+	(*Nack)(nil),                  // 18: ringmaster.pbxlink.v1.Nack
+	(*Command)(nil),               // 19: ringmaster.pbxlink.v1.Command
+	(*CommandResult)(nil),         // 20: ringmaster.pbxlink.v1.CommandResult
+	(*SetMembers)(nil),            // 21: ringmaster.pbxlink.v1.SetMembers
+	(*MemberState)(nil),           // 22: ringmaster.pbxlink.v1.MemberState
+	(*DropContacts)(nil),          // 23: ringmaster.pbxlink.v1.DropContacts
+	(*RecordCall)(nil),            // 24: ringmaster.pbxlink.v1.RecordCall
+	(*PurgeMailbox)(nil),          // 25: ringmaster.pbxlink.v1.PurgeMailbox
+	(*Events)(nil),                // 26: ringmaster.pbxlink.v1.Events
+	(*Contacts)(nil),              // 27: ringmaster.pbxlink.v1.Contacts
+	(*Contact)(nil),               // 28: ringmaster.pbxlink.v1.Contact
+	(*QueueMember)(nil),           // 29: ringmaster.pbxlink.v1.QueueMember
+	(*Call)(nil),                  // 30: ringmaster.pbxlink.v1.Call
+	(*Voicemail)(nil),             // 31: ringmaster.pbxlink.v1.Voicemail
+	(*QueueFigures)(nil),          // 32: ringmaster.pbxlink.v1.QueueFigures
+	(*DeviceState)(nil),           // 33: ringmaster.pbxlink.v1.DeviceState
+	nil,                           // 34: ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
 }
 var file_pbxlink_proto_depIdxs = []int32{
-	2,  // 0: ringmaster.pbxlink.v1.SyncRequest.hello:type_name -> ringmaster.pbxlink.v1.Hello
-	11, // 1: ringmaster.pbxlink.v1.SyncRequest.ack:type_name -> ringmaster.pbxlink.v1.Ack
-	12, // 2: ringmaster.pbxlink.v1.SyncRequest.nack:type_name -> ringmaster.pbxlink.v1.Nack
-	18, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
-	14, // 4: ringmaster.pbxlink.v1.SyncRequest.command_result:type_name -> ringmaster.pbxlink.v1.CommandResult
-	4,  // 5: ringmaster.pbxlink.v1.SyncResponse.snapshot:type_name -> ringmaster.pbxlink.v1.Snapshot
-	13, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
-	3,  // 7: ringmaster.pbxlink.v1.Hello.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	24, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	25, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
-	5,  // 10: ringmaster.pbxlink.v1.Snapshot.files:type_name -> ringmaster.pbxlink.v1.File
-	6,  // 11: ringmaster.pbxlink.v1.Snapshot.expect:type_name -> ringmaster.pbxlink.v1.Expect
-	7,  // 12: ringmaster.pbxlink.v1.Expect.endpoints:type_name -> ringmaster.pbxlink.v1.ExpectEndpoint
-	8,  // 13: ringmaster.pbxlink.v1.Expect.queues:type_name -> ringmaster.pbxlink.v1.ExpectQueue
-	10, // 14: ringmaster.pbxlink.v1.Expect.transports:type_name -> ringmaster.pbxlink.v1.ExpectTransport
-	9,  // 15: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
-	26, // 16: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
-	15, // 17: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
-	17, // 18: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
-	16, // 19: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
-	3,  // 20: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	19, // 21: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
-	21, // 22: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
-	22, // 23: ringmaster.pbxlink.v1.Events.waiting:type_name -> ringmaster.pbxlink.v1.QueueWaiting
-	23, // 24: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
-	20, // 25: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
-	0,  // 26: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
-	1,  // 27: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
-	27, // [27:28] is the sub-list for method output_type
-	26, // [26:27] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	6,  // 0: ringmaster.pbxlink.v1.SyncRequest.hello:type_name -> ringmaster.pbxlink.v1.Hello
+	17, // 1: ringmaster.pbxlink.v1.SyncRequest.ack:type_name -> ringmaster.pbxlink.v1.Ack
+	18, // 2: ringmaster.pbxlink.v1.SyncRequest.nack:type_name -> ringmaster.pbxlink.v1.Nack
+	26, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
+	20, // 4: ringmaster.pbxlink.v1.SyncRequest.command_result:type_name -> ringmaster.pbxlink.v1.CommandResult
+	8,  // 5: ringmaster.pbxlink.v1.SyncResponse.snapshot:type_name -> ringmaster.pbxlink.v1.Snapshot
+	19, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
+	7,  // 7: ringmaster.pbxlink.v1.Hello.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
+	34, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	35, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: ringmaster.pbxlink.v1.Snapshot.files:type_name -> ringmaster.pbxlink.v1.File
+	10, // 11: ringmaster.pbxlink.v1.Snapshot.expect:type_name -> ringmaster.pbxlink.v1.Expect
+	13, // 12: ringmaster.pbxlink.v1.Expect.endpoints:type_name -> ringmaster.pbxlink.v1.ExpectEndpoint
+	14, // 13: ringmaster.pbxlink.v1.Expect.queues:type_name -> ringmaster.pbxlink.v1.ExpectQueue
+	16, // 14: ringmaster.pbxlink.v1.Expect.transports:type_name -> ringmaster.pbxlink.v1.ExpectTransport
+	11, // 15: ringmaster.pbxlink.v1.Expect.mailboxes:type_name -> ringmaster.pbxlink.v1.ExpectMailbox
+	12, // 16: ringmaster.pbxlink.v1.Expect.music_classes:type_name -> ringmaster.pbxlink.v1.ExpectMusicClass
+	15, // 17: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
+	36, // 18: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
+	21, // 19: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
+	23, // 20: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
+	24, // 21: ringmaster.pbxlink.v1.Command.record_call:type_name -> ringmaster.pbxlink.v1.RecordCall
+	25, // 22: ringmaster.pbxlink.v1.Command.purge_mailbox:type_name -> ringmaster.pbxlink.v1.PurgeMailbox
+	0,  // 23: ringmaster.pbxlink.v1.CommandResult.refusal:type_name -> ringmaster.pbxlink.v1.Refusal
+	22, // 24: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
+	1,  // 25: ringmaster.pbxlink.v1.RecordCall.verb:type_name -> ringmaster.pbxlink.v1.RecordVerb
+	7,  // 26: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
+	27, // 27: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
+	29, // 28: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
+	33, // 29: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
+	30, // 30: ringmaster.pbxlink.v1.Events.calls:type_name -> ringmaster.pbxlink.v1.Call
+	31, // 31: ringmaster.pbxlink.v1.Events.voicemail:type_name -> ringmaster.pbxlink.v1.Voicemail
+	32, // 32: ringmaster.pbxlink.v1.Events.queues:type_name -> ringmaster.pbxlink.v1.QueueFigures
+	28, // 33: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
+	2,  // 34: ringmaster.pbxlink.v1.Call.state:type_name -> ringmaster.pbxlink.v1.CallState
+	35, // 35: ringmaster.pbxlink.v1.Call.started_at:type_name -> google.protobuf.Timestamp
+	35, // 36: ringmaster.pbxlink.v1.Call.answered_at:type_name -> google.protobuf.Timestamp
+	35, // 37: ringmaster.pbxlink.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	3,  // 38: ringmaster.pbxlink.v1.Call.recording:type_name -> ringmaster.pbxlink.v1.RecordingState
+	36, // 39: ringmaster.pbxlink.v1.QueueFigures.hold_time:type_name -> google.protobuf.Duration
+	36, // 40: ringmaster.pbxlink.v1.QueueFigures.talk_time:type_name -> google.protobuf.Duration
+	36, // 41: ringmaster.pbxlink.v1.QueueFigures.service_level:type_name -> google.protobuf.Duration
+	4,  // 42: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
+	5,  // 43: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
+	43, // [43:44] is the sub-list for method output_type
+	42, // [42:43] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_pbxlink_proto_init() }
@@ -1946,22 +2947,25 @@ func file_pbxlink_proto_init() {
 		(*SyncResponse_Command)(nil),
 	}
 	file_pbxlink_proto_msgTypes[5].OneofWrappers = []any{}
-	file_pbxlink_proto_msgTypes[13].OneofWrappers = []any{
+	file_pbxlink_proto_msgTypes[15].OneofWrappers = []any{
 		(*Command_SetMembers)(nil),
 		(*Command_DropContacts)(nil),
+		(*Command_RecordCall)(nil),
+		(*Command_PurgeMailbox)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbxlink_proto_rawDesc), len(file_pbxlink_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   25,
+			NumEnums:      4,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_pbxlink_proto_goTypes,
 		DependencyIndexes: file_pbxlink_proto_depIdxs,
+		EnumInfos:         file_pbxlink_proto_enumTypes,
 		MessageInfos:      file_pbxlink_proto_msgTypes,
 	}.Build()
 	File_pbxlink_proto = out.File
