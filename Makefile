@@ -98,7 +98,7 @@ fmt: tools ## Format the code and apply the linters' own fixes.
 ##@ Tools and real parts
 
 .PHONY: parts
-parts: tools kube asterisk-root services-root ## Everything that tests, demo and environment run.
+parts: tools kube asterisk-root services-root browser-root jssip ## Everything that tests, demo and environment run.
 
 .PHONY: packages
 packages: ## Install the few Debian packages needed, as root or by sudo.
@@ -129,6 +129,15 @@ asterisk-root: packages ## Put Asterisk 22 from Debian sid into bin/asterisk-roo
 services-root: packages ## Put Dovecot, Postfix, PostgreSQL and test tools into bin/services-root, once.
 	@$(ONCE) $(BIN)/services-root/.stamp hack/debian-root -- hack/debian-root $(BIN)/services-root bookworm \
 		dovecot-imapd,dovecot-lmtpd,postfix,postgresql-15,isync,fetchmail,sip-tester
+
+.PHONY: browser-root
+browser-root: packages ## Put headless Chromium from Debian into bin/browser-root, once.
+	@$(ONCE) $(BIN)/browser-root/.stamp hack/debian-root -- hack/debian-root $(BIN)/browser-root bookworm \
+		chromium-headless-shell,libnss3-tools
+
+.PHONY: jssip
+jssip: packages ## Bundle JsSIP, the browser tests' SIP library, into bin/jssip, once.
+	@$(ONCE) $(BIN)/jssip/.stamp hack/jssip/package.json hack/jssip/package-lock.json hack/jssip/build -- hack/jssip/build $(BIN)/jssip
 
 .PHONY: clean
 clean: dev-down ## Delete everything built, and the environment.

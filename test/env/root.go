@@ -26,9 +26,11 @@ type Root struct {
 }
 
 // asteriskRoot has Asterisk 22; servicesRoot has Dovecot, Postfix, PostgreSQL
-// and the mail and SIP tools that benchmarks compare with.
+// and the mail and SIP tools that benchmarks compare with; browserRoot has
+// headless Chromium and the tool for its certificate database.
 func (e *Env) asteriskRoot() (*Root, error) { return e.root("asterisk-root") }
 func (e *Env) servicesRoot() (*Root, error) { return e.root("services-root") }
+func (e *Env) browserRoot() (*Root, error)  { return e.root("browser-root") }
 
 func (e *Env) root(target string) (*Root, error) {
 	r := &Root{Dir: filepath.Join(e.checkout, "bin", target), target: target}

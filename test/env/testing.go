@@ -17,8 +17,8 @@ import (
 // nothing is ever skipped.
 //
 // Postgres and Control are started once per test process and shared: use a
-// database or a namespace per test. Dovecot, SMTP and Asterisk are the test's
-// own, so it may restart, kill or reconfigure them. All of them, and their
+// database or a namespace per test. Dovecot, SMTP, Asterisk and Chromium are the
+// test's own, so it may restart, kill or reconfigure them. All of them, and their
 // files, are gone when the test process has ended, however it ends.
 //
 // A shared server keeps a goroutine waiting for its process: tests that look
@@ -62,6 +62,14 @@ func Asterisk(t testing.TB) *AsteriskServer {
 	t.Helper()
 	return own(t, "asterisk", func(e *Env, name string) (*AsteriskServer, error) {
 		return e.StartAsterisk(t.Context(), AsteriskOptions{Name: name})
+	})
+}
+
+// Chromium starts a headless browser for this test, with an empty profile.
+func Chromium(t testing.TB) *ChromiumServer {
+	t.Helper()
+	return own(t, "chromium", func(e *Env, name string) (*ChromiumServer, error) {
+		return e.StartChromium(t.Context(), ChromiumOptions{Name: name})
 	})
 }
 

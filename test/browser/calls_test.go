@@ -1,0 +1,155 @@
+package browser_test
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/ringmaster-dev/ringmaster/test/browser"
+	"github.com/ringmaster-dev/ringmaster/test/phone"
+)
+
+// TestCalls has pages of one browser register over WSS and talk, with each
+// other and with a phone on a desk.
+func TestCalls(t *testing.T) {
+	r := newRig(t)
+	c := &calls{rig: r, alice: r.registered(t, "1001"), dario: r.deskPhone(t)}
+	for _, step := range []struct {
+		name string
+		run  func(*testing.T)
+	}{
+		{"a browser calls a phone", c.browserToPhone},
+		{"a phone calls a browser", c.phoneToBrowser},
+		{"a browser without Opus", c.withoutOpus},
+		{"two browsers in Opus", c.browserToBrowser},
+		{"a busy phone", c.busy},
+	} {
+		// A call that is left up by a failure would only fail the others.
+		if !t.Run(step.name, step.run) {
+			return
+		}
+	}
+}
+
+type calls struct {
+	*rig
+	alice *browser.Agent
+	dario *phone.Phone
+}
+
+func (c *calls) browserToPhone(t *testing.T) {
+	if err := c.alice.Call(soon(t), "1004"); err != nil {
+		t.Fatal(err)
+	}
+	// The phone cannot do Opus: Asterisk transcodes.
+	hears(t, c.alice, "audio/opus")
+	c.passes(t, "1001", "1004")
+	if !c.transcodes(t, "1001") && !c.transcodes(t, "1004") {
+		t.Error("Opus reaches a phone that knows only ulaw")
+	}
+	phoneHears(t, c.dario.LastCall())
+	if err := c.alice.Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-c.dario.LastCall().Done():
+	case <-time.After(patience):
+		t.Fatal("the phone was not told of the end")
+	}
+	c.over(t, c.alice)
+}
+
+func (c *calls) phoneToBrowser(t *testing.T) {
+	// Asterisk offers the caller's codec first, which saves the transcoding.
+	c.phoneCalls(t, "1001", c.alice, "audio/PCMU")
+	bruno := c.registered(t, "1002")
+	c.phoneCalls(t, "1002", bruno, "audio/opus")
+	if err := bruno.Unregister(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *calls) phoneCalls(t *testing.T, extension string, page *browser.Agent, mime string) {
+	t.Helper()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := c.dario.Call(soon(t), extension)
+		answered <- err
+	}()
+	rings(t, page, "1004")
+	if err := page.Answer(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil {
+		t.Fatal(err)
+	}
+	hears(t, page, mime)
+	c.passes(t, extension, "1004")
+	phoneHears(t, c.dario.LastCall())
+	if err := c.dario.LastCall().Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.over(t, page)
+}
+
+func (c *calls) withoutOpus(t *testing.T) {
+	carla := c.registered(t, "1003")
+	if err := carla.Call(soon(t), "1004"); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, carla, "audio/PCMU")
+	c.passes(t, "1003", "1004")
+	phoneHears(t, c.dario.LastCall())
+	if err := carla.Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.over(t, carla)
+}
+
+func (c *calls) browserToBrowser(t *testing.T) {
+	bruno := c.registered(t, "1002")
+	called := make(chan error, 1)
+	go func() { called <- bruno.Call(soon(t), "1001") }()
+	rings(t, c.alice, "1002")
+	if err := c.alice.Answer(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-called; err != nil {
+		t.Fatal(err)
+	}
+	hears(t, c.alice, "audio/opus")
+	hears(t, bruno, "audio/opus")
+	c.passes(t, "1001", "1002")
+	if c.transcodes(t, "1001") || c.transcodes(t, "1002") {
+		t.Error("Asterisk decodes Opus between two that both know it")
+	}
+	if err := bruno.Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.over(t, c.alice, bruno)
+}
+
+func (c *calls) busy(t *testing.T) {
+	c.dario.SetMode(phone.Busy)
+	NewWithT(t).Expect(c.alice.Call(soon(t), "1004")).To(MatchError(ContainSubstring("486")))
+}
+
+// TestRegistration has a page register, be seen and leave.
+func TestRegistration(t *testing.T) {
+	r := newRig(t)
+	g := NewWithT(t)
+
+	alice := r.registered(t, "1001")
+	g.Expect(r.rx(t, "pjsip show aor 1001")).To(ContainSubstring("transport=ws"))
+	s, err := alice.State(t.Context())
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(s.Connected && s.Registered).To(BeTrue())
+	g.Expect(alice.Unregister(soon(t))).To(Succeed())
+	g.Eventually(func() string { return r.rx(t, "pjsip show contacts") }).WithTimeout(patience).
+		WithPolling(50 * time.Millisecond).Should(ContainSubstring("No objects found"))
+
+	wrong := r.account(t, "1002")
+	wrong.Password = "wrong-horse"
+	g.Expect(r.browser.Page(t).Register(soon(t), wrong)).To(MatchError(ContainSubstring("401")))
+}
