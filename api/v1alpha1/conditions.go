@@ -43,6 +43,9 @@ const (
 	// ConditionContextsPresent (PBX): the context of spec.outbound exists in the PBX's own dialplan.
 	ConditionContextsPresent = "ContextsPresent"
 
+	// ConditionSystemMailReady (ContactCenter): the account of spec.systemMail exists and its server accepted a sign-in.
+	ConditionSystemMailReady = "SystemMailReady"
+
 	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
 	ConditionIMAPReady = "IMAPReady"
 	// ConditionSMTPReady (EmailAccount): the server accepted connection and sign-in; no mail is sent to find out.
@@ -103,6 +106,8 @@ const (
 	ReasonContextForbidden = "ContextNotAllowed"
 	ReasonTransportMissing = "TransportNotOffered"
 
+	ReasonNotConfigured      = "NotConfigured"
+	ReasonAccountNotFound    = "AccountNotFound"
 	ReasonPassThroughOnly    = "PassThroughOnly"
 	ReasonCodecMissing       = "CodecMissing"
 	ReasonTransportMismatch  = "TransportMismatch"

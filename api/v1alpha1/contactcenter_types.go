@@ -39,6 +39,10 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	ScreenRecording ScreenRecordingSpec `json:"screenRecording,omitempty"`
 
+	// systemMail sends what Ringmaster itself writes to agents, now notices of new voicemail. Without it none is sent, and condition SystemMailReady says so.
+	// +optional
+	SystemMail *SystemMail `json:"systemMail,omitempty"`
+
 	// email defaults for all accounts of the center.
 	// +optional
 	// +kubebuilder:default={}
@@ -62,6 +66,13 @@ type VoiceRules struct {
 	// +kubebuilder:default=PhonebarOnly
 	// +kubebuilder:validation:Enum=Any;PhonebarOnly
 	PhonebarControl string `json:"phonebarControl,omitempty"`
+}
+
+// SystemMail names the sender of Ringmaster's own mails.
+type SystemMail struct {
+	// emailAccountRef is the EmailAccount whose smtp section sends them, from its address and displayName.
+	// +required
+	EmailAccountRef ObjectReference `json:"emailAccountRef"`
 }
 
 // ScreenRecordingSpec is handed to phonebars in the profile.
@@ -223,7 +234,7 @@ type ContactCenterStatus struct {
 
 // ContactCenter turns its namespace into a contact center. A namespace holds exactly one.
 //
-// Conditions: Ready.
+// Conditions: Ready, SystemMailReady. The second does not count for Ready.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=contactcenters,shortName=cc,categories=ringmaster
