@@ -1,5 +1,5 @@
-// Package desk is the HTTP API that agents' clients use: sign-in, profile, presence, interactions and the event
-// stream. Every path decides on the server what its caller may see; another agent's interaction is not found.
+// Package desk is the HTTP API that agents' clients use: sign-in, profile, presence, telephones, call forwarding, calls,
+// interactions and the event stream. Every path decides on the server what its caller may see; another agent's interaction is not found.
 //
 // Errors are RFC 9457 problem documents with a stable code (problem.go). The OpenAPI 3.1 document is made from the
 // Go types and served at /openapi.json and /openapi.yaml.
@@ -23,8 +23,9 @@ import (
 
 // Defaults of Options.
 const (
-	DefaultSessionTTL = 12 * time.Hour
-	DefaultHeartbeat  = 15 * time.Second
+	DefaultSessionTTL     = 12 * time.Hour
+	DefaultHeartbeat      = 15 * time.Second
+	DefaultCommandTimeout = 5 * time.Second
 )
 
 // SIPSecret is what a phone registers with.
@@ -86,6 +87,8 @@ type Options struct {
 	SessionTTL time.Duration
 	// Heartbeat of the event stream; default DefaultHeartbeat. Sessions are checked as often.
 	Heartbeat time.Duration
+	// CommandTimeout is how long a request waits for a PBX; default DefaultCommandTimeout.
+	CommandTimeout time.Duration
 	// AllowedOrigins may call the API from a browser (scheme://host[:port]); default none.
 	AllowedOrigins []string
 	// ClientAddress names the caller for limiting failed sign-ins; default the peer's IP address. Behind a proxy it
@@ -107,6 +110,9 @@ func (o *Options) complete() error {
 	}
 	if o.Heartbeat <= 0 {
 		o.Heartbeat = DefaultHeartbeat
+	}
+	if o.CommandTimeout <= 0 {
+		o.CommandTimeout = DefaultCommandTimeout
 	}
 	if o.ClientAddress == nil {
 		o.ClientAddress = peerAddress
@@ -144,6 +150,9 @@ func New(o Options) (http.Handler, error) {
 	api.UseMiddleware(s.authenticate)
 	s.registerSignIn(api)
 	s.registerProfile(api)
+	s.registerTelephones(api)
+	s.registerForwarding(api)
+	s.registerCalls(api)
 	s.registerInteractions(api)
 	s.registerMessages(api)
 	s.registerEvents(api)

@@ -59,6 +59,12 @@ func newFixture(t *testing.T, change ...func(*desk.Options)) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
+	return newFixtureOn(t, st, change...)
+}
+
+// newFixtureOn is a fixture on another store.
+func newFixtureOn(t *testing.T, st store.Store, change ...func(*desk.Options)) *fixture {
+	t.Helper()
 	f := &fixture{
 		T: t, store: st, log: &syncBuffer{},
 		rules: desk.PasswordRules{Policy: security.DefaultPasswordPolicy(), History: 2},
@@ -277,7 +283,20 @@ func (f *fixture) want(status int, code desk.Code, token, method, path string, b
 
 func (f *fixture) login(name string) string {
 	f.Helper()
-	a := f.want(http.StatusOK, "", "", "POST", "/v1/login", map[string]string{"username": name + ".r", "password": password})
+	return f.loginWith(name, "", "")
+}
+
+// loginWith signs in with a kind of client and at a telephone; both may be empty.
+func (f *fixture) loginWith(name, client, telephone string) string {
+	f.Helper()
+	body := map[string]string{"username": name + ".r", "password": password}
+	if client != "" {
+		body["client"] = client
+	}
+	if telephone != "" {
+		body["telephone"] = telephone
+	}
+	a := f.want(http.StatusOK, "", "", "POST", "/v1/login", body)
 	token, _ := a.body["token"].(string)
 	return token
 }

@@ -330,6 +330,9 @@ func TestCORS(t *testing.T) {
 	f := newFixture(t, func(o *desk.Options) { o.AllowedOrigins = []string{"https://desk.example.com"} })
 	preflight := []string{"Access-Control-Request-Method", "POST", "Origin"}
 	a := f.do("", "OPTIONS", "/v1/login", nil, append(preflight, "https://desk.example.com")...)
+	if methods := a.header.Get("Access-Control-Allow-Methods"); !strings.Contains(methods, "DELETE") {
+		t.Errorf("a browser may use %s", methods)
+	}
 	if a.status != 204 || a.header.Get("Access-Control-Allow-Origin") != "https://desk.example.com" || a.header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("preflight: %d %v", a.status, a.header)
 	}

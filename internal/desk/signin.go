@@ -21,6 +21,9 @@ type loginInput struct {
 		Center   string `json:"center,omitempty" maxLength:"63" example:"support" doc:"Namespace of the contact center; may be omitted when the user name exists in one center only"`
 		Username string `json:"username" minLength:"1" maxLength:"64" example:"alice.r"`
 		Password string `json:"password" minLength:"1" maxLength:"1024"`
+
+		Client    store.Client `json:"client,omitempty" enum:"Phonebar,Web,Other" default:"Other" doc:"What kind of client this is"`
+		Telephone string       `json:"telephone,omitempty" maxLength:"253" doc:"Hot desk: name of the telephone to sit at"`
 	}
 }
 
@@ -49,13 +52,16 @@ type passwordInput struct {
 
 func (s *server) registerSignIn(api huma.API) {
 	login := operation("login", http.MethodPost, "/v1/login", "Sign in")
-	login.Description = "Opens a session and signs the agent in as ready; an agent who is signed in already keeps their presence."
+	login.Description = "Opens a session and signs the agent in, as ready or, where the agent's loginState says so, paused with the reason " +
+		LoginPauseReason + "; an agent who is signed in already keeps their presence. A web client of an agent with typology Phonebar only opens " +
+		"a session, unless the center allows more: the phonebar signs in."
 	login.Security = nil
-	login.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	login.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	huma.Register(api, login, s.login)
 
 	logout := operation("logout", http.MethodPost, "/v1/logout", "Sign out")
-	logout.Description = "Ends this session and signs the agent out. Running offers go back to their queue; open interactions stay."
+	logout.Description = "Ends this session and signs the agent out. Running offers go back to their queue; open interactions stay. A web client " +
+		"of an agent with typology Phonebar only ends the session, unless the center allows more."
 	logout.DefaultStatus = http.StatusNoContent
 	logout.Errors = []int{http.StatusUnauthorized, http.StatusServiceUnavailable}
 	huma.Register(api, logout, s.logout)
@@ -84,29 +90,62 @@ func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, erro
 		return nil, problem(CodeAccountDeactivated, "the account was deactivated by an administrator")
 	}
 
+	if in.Body.Telephone != "" {
+		if err := s.checkTelephone(ctx, agent, in.Body.Telephone); err != nil {
+			return nil, err
+		}
+	}
 	token := security.NewToken()
 	tokenHash := security.TokenHash(token)
-	if err := s.Store.CreateSession(ctx, agent.Key, store.ClientOther, tokenHash, s.SessionTTL); err != nil {
+	if err := s.Store.CreateSession(ctx, agent.Key, in.Body.Client, tokenHash, s.SessionTTL); err != nil {
 		return nil, err
 	}
 	session, err := s.Store.GetSession(ctx, tokenHash)
 	if err != nil {
 		return nil, err
 	}
-	presence, err := s.Store.GetPresence(ctx, agent.Key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return nil, err
-	}
-	if !presence.SignedIn {
-		if err := s.Store.SetPresence(ctx, store.Presence{Agent: agent.Key, SignedIn: true}); err != nil {
-			return nil, err
+	if err := s.startWork(ctx, agent, in.Body.Client, in.Body.Telephone); err != nil {
+		// The client may have gone as well.
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if deleting := s.Store.DeleteSession(ending, tokenHash); deleting != nil {
+			s.Logger.WarnContext(ctx, "ending the session of a refused sign-in", "agent", agent.String(), "requestID", requestID(ctx), "error", deleting)
 		}
+		return nil, s.telephoneTaken(ctx, agent.Namespace, err)
 	}
 	out := &loginOutput{}
 	out.Body.Token = token
 	out.Body.ExpiresAt = session.Expires.UTC()
 	out.Body.Agent = identityOf(agent)
 	return out, nil
+}
+
+// LoginPauseReason is why an agent whose loginState is Paused is paused after signing in.
+const LoginPauseReason = "LoginInPause"
+
+// startWork signs the agent in, at the telephone if one is given, unless they are already or this client does not decide.
+func (s *server) startWork(ctx context.Context, agent store.Agent, client store.Client, telephone string) error {
+	profile, err := parseProfile(agent.Profile)
+	if err != nil {
+		return err
+	}
+	presence, err := s.Store.GetPresence(ctx, agent.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	switch {
+	case !profile.mayChangePresence(client):
+		return nil
+	case !presence.SignedIn:
+		p := store.Presence{Agent: agent.Key, SignedIn: true, Source: client, Telephone: telephone}
+		if profile.LoginState == LoginPaused {
+			p.Paused, p.Reason = true, LoginPauseReason
+		}
+		return s.Store.SetPresence(ctx, p)
+	case telephone != "":
+		return s.Store.TakeSeat(ctx, agent.Key, telephone)
+	}
+	return nil
 }
 
 // verifyAgent finds the agent the password belongs to. Unknown users, ambiguous ones, users without a password and
@@ -156,9 +195,15 @@ func (s *server) checkPassword(ctx context.Context, password, hash string, key .
 
 func (s *server) logout(ctx context.Context, _ *noBody) (*noBody, error) {
 	c := callerOf(ctx)
-	// Presence first: when it fails the session is still there to try again with.
-	if err := s.Store.SetPresence(ctx, store.Presence{Agent: c.Key}); err != nil {
-		return nil, s.fail(ctx, "signing out", err)
+	profile, err := parseProfile(c.Profile)
+	if err != nil {
+		return nil, s.fail(ctx, "reading a profile", err)
+	}
+	if profile.mayChangePresence(c.client) {
+		// Presence first: when it fails the session is still there to try again with.
+		if err := s.Store.SetPresence(ctx, store.Presence{Agent: c.Key, Source: c.client}); err != nil {
+			return nil, s.fail(ctx, "signing out", err)
+		}
 	}
 	if err := s.Store.DeleteSession(ctx, c.tokenHash); err != nil {
 		return nil, s.fail(ctx, "ending a session", err)

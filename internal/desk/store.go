@@ -17,6 +17,9 @@ type Store interface {
 	answers
 	outgoing
 	feed
+	telephones
+	forwards
+	calls
 }
 
 type sessions interface {
@@ -68,4 +71,25 @@ type feed interface {
 	EventsAfter(ctx context.Context, namespace string, after store.Cursor, limit int) ([]store.Event, error)
 	LastCursor(ctx context.Context) (store.Cursor, error)
 	Wake() <-chan struct{}
+}
+
+type telephones interface {
+	GetTelephone(ctx context.Context, key store.Key) (store.TelephoneState, error)
+	ListTelephones(ctx context.Context, namespace string) ([]store.TelephoneState, error)
+	TakeSeat(ctx context.Context, agent store.Key, telephone string) error
+	ReleaseSeat(ctx context.Context, agent store.Key) error
+}
+
+type forwards interface {
+	GetForward(ctx context.Context, agent store.Key) (store.Forward, error)
+	SetForward(ctx context.Context, agent store.Key, number string) error
+}
+
+type calls interface {
+	GetCall(ctx context.Context, namespace, id string) (store.Call, error)
+	ListCalls(ctx context.Context, f store.CallFilter) ([]store.Call, error)
+	AddCallCommand(ctx context.Context, namespace, callID, agent string, verb store.CallVerb) (store.CallCommand, error)
+	GetCallCommand(ctx context.Context, id string) (store.CallCommand, error)
+	FinishCallCommand(ctx context.Context, id string, outcome store.CallOutcome, detail string) error
+	VoicemailOf(ctx context.Context, agent store.Key) (store.Voicemail, error)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
 // Client is one agent's signed-in client.
@@ -36,8 +37,21 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%d %s: %s", e.Status, e.Code, e.Detail) }
 
+// Option of SignIn.
+type Option func(body map[string]string)
+
+// As is the kind of client to sign in as; the API's default is Other.
+func As(client store.Client) Option {
+	return func(body map[string]string) { body["client"] = string(client) }
+}
+
+// AtTelephone is where to sit (hot desk).
+func AtTelephone(telephone string) Option {
+	return func(body map[string]string) { body["telephone"] = telephone }
+}
+
 // SignIn signs an agent in at the desk API of base (https://host:port), whose certificate ca (PEM) signed.
-func SignIn(ctx context.Context, base string, ca []byte, center, username, password string) (*Client, error) {
+func SignIn(ctx context.Context, base string, ca []byte, center, username, password string, options ...Option) (*Client, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
 		return nil, errors.New("deskclient: no certificate in the CA file")
@@ -46,7 +60,11 @@ func SignIn(ctx context.Context, base string, ca []byte, center, username, passw
 	var out struct {
 		Token string `json:"token"`
 	}
-	err := c.do(ctx, http.MethodPost, "/v1/login", map[string]string{"center": center, "username": username, "password": password}, &out)
+	body := map[string]string{"center": center, "username": username, "password": password}
+	for _, option := range options {
+		option(body)
+	}
+	err := c.do(ctx, http.MethodPost, "/v1/login", body, &out)
 	c.token = out.Token
 	return c, err
 }
