@@ -42,6 +42,31 @@ func isCalled(full string) func(*v1alpha1.Agent) {
 	return func(a *v1alpha1.Agent) { a.Spec.FullName = full }
 }
 
+func deskPhone(name string, minutes int, change ...func(*v1alpha1.Telephone)) *v1alpha1.Telephone {
+	p := &v1alpha1.Telephone{ObjectMeta: meta(name, minutes)}
+	for _, f := range change {
+		f(p)
+	}
+	return p
+}
+
+func signsInAs(u string) func(*v1alpha1.Telephone) {
+	return func(p *v1alpha1.Telephone) { p.Spec.Username = u }
+}
+
+func inBrowser(transport v1alpha1.SIPTransport, annotation string) func(*v1alpha1.Agent) {
+	return func(a *v1alpha1.Agent) {
+		a.Spec.Typology, a.Spec.SIP.Transport = v1alpha1.TypologyWebRTC, transport
+		if annotation != "" {
+			a.Annotations = map[string]string{v1alpha1.AllowInsecureWSAnnotation: annotation}
+		}
+	}
+}
+
+func ofRole(role v1alpha1.SIPRole) func(*v1alpha1.Agent) {
+	return func(a *v1alpha1.Agent) { a.Spec.SIP.Role = role }
+}
+
 func ref(name, key string) *v1alpha1.SecretKeyReference {
 	return &v1alpha1.SecretKeyReference{Name: name, Key: key}
 }
@@ -136,6 +161,44 @@ func TestAgentRules(t *testing.T) {
 		"same username in another namespace": {
 			others: []client.Object{&v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "alice"}}},
 			agent:  agent("bob", 5, username("alice")),
+		},
+		"username of an older telephone": {
+			others:    []client.Object{deskPhone("desk7", 9)},
+			agent:     agent("alice", 5, username("desk7")),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone desk7`},
+			reconcile: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone desk7`},
+		},
+		"username of a younger telephone": {
+			others:    []client.Object{deskPhone("floor", 3, signsInAs("desk7"))},
+			agent:     agent("desk7", 5),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone floor`},
+		},
+		"name of a telephone that has another username": {
+			others: []client.Object{deskPhone("desk7", 9, signsInAs("floor2"))},
+			agent:  agent("desk7", 5),
+		},
+		"browser with encryption": {agent: agent("alice", 5, inBrowser(v1alpha1.TransportWSS, ""))},
+		"browser without encryption": {
+			agent:     agent("alice", 5, inBrowser(v1alpha1.TransportWS, "")),
+			admission: []string{"InsecureWebSocket spec.sip.transport: Forbidden: WS is not encrypted: use WSS, or the annotation ringmaster.dev/allow-insecure-ws: \"true\" for a test behind a proxy that ends TLS"},
+			reconcile: []string{"InsecureWebSocket spec.sip.transport: Forbidden: WS is not encrypted: use WSS, or the annotation ringmaster.dev/allow-insecure-ws: \"true\" for a test behind a proxy that ends TLS"},
+		},
+		"browser without encryption, refused by name": {
+			agent:     agent("alice", 5, inBrowser(v1alpha1.TransportWS, "false")),
+			admission: []string{"InsecureWebSocket spec.sip.transport: Forbidden: WS is not encrypted: use WSS, or the annotation ringmaster.dev/allow-insecure-ws: \"true\" for a test behind a proxy that ends TLS"},
+			reconcile: []string{"InsecureWebSocket spec.sip.transport: Forbidden: WS is not encrypted: use WSS, or the annotation ringmaster.dev/allow-insecure-ws: \"true\" for a test behind a proxy that ends TLS"},
+		},
+		"browser without encryption by permission": {agent: agent("alice", 5, inBrowser(v1alpha1.TransportWS, "true"))},
+		"a phone over WebSocket without encryption": {agent: agent("alice", 5, inBrowser(v1alpha1.TransportWS, ""), func(a *v1alpha1.Agent) {
+			a.Spec.Typology = v1alpha1.TypologyExternal
+		})},
+		"hot desk everywhere": {agent: agent("alice", 5, func(a *v1alpha1.Agent) { a.Spec.HotDesk.TelephoneSelector = &metav1.LabelSelector{} })},
+		"hot desk by no legal selector": {
+			agent: agent("alice", 5, func(a *v1alpha1.Agent) {
+				a.Spec.HotDesk.TelephoneSelector = &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "floor", Operator: "Is"}}}
+			}),
+			admission: []string{`Invalid spec.hotDesk.telephoneSelector: Invalid value: "Is" is not a valid label selector operator`},
+			reconcile: []string{`Invalid spec.hotDesk.telephoneSelector: Invalid value: "Is" is not a valid label selector operator`},
 		},
 		"extension of an older agent": {
 			others:    []client.Object{agent("bob", 9, asksFor("1001"))},
@@ -268,6 +331,81 @@ func TestQueueRules(t *testing.T) {
 			checkProblems(t, problems, err, test.admission)
 			problems, err = Checker{Reader: r, Rivals: OlderHolder}.Queue(t.Context(), test.queue)
 			checkProblems(t, problems, err, test.reconcile)
+		})
+	}
+}
+
+func TestTelephoneRules(t *testing.T) {
+	for name, test := range map[string]struct {
+		others    []client.Object
+		telephone *v1alpha1.Telephone
+		admission []string
+		reconcile []string
+	}{
+		"alone":  {telephone: deskPhone("desk7", -1)},
+		"itself": {others: []client.Object{deskPhone("desk7", 5)}, telephone: deskPhone("desk7", 5)},
+		"older telephone": {
+			others:    []client.Object{deskPhone("desk7", 9)},
+			telephone: deskPhone("desk8", 5, signsInAs("desk7")),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone desk7`},
+			reconcile: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone desk7`},
+		},
+		"younger telephone": {
+			others:    []client.Object{deskPhone("desk7", 3)},
+			telephone: deskPhone("desk8", 5, signsInAs("desk7")),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Telephone desk7`},
+		},
+		"older agent": {
+			others:    []client.Object{agent("alice", 9, username("desk7"))},
+			telephone: deskPhone("desk7", 5),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Agent alice`},
+			reconcile: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Agent alice`},
+		},
+		"an agent of the same second comes first": {
+			others:    []client.Object{agent("desk7", 5)},
+			telephone: deskPhone("desk7", 5),
+			admission: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Agent desk7`},
+			reconcile: []string{`UsernameTaken spec.username: Duplicate value: username "desk7" belongs to Agent desk7`},
+		},
+		"another namespace": {
+			others:    []client.Object{&v1alpha1.Telephone{ObjectMeta: metav1.ObjectMeta{Namespace: "other", Name: "desk7"}}},
+			telephone: deskPhone("desk8", 5, signsInAs("desk7")),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := reader(t, test.others...)
+			problems, err := Checker{Reader: r}.Telephone(t.Context(), test.telephone)
+			checkProblems(t, problems, err, test.admission)
+			problems, err = Checker{Reader: r, Rivals: OlderHolder}.Telephone(t.Context(), test.telephone)
+			checkProblems(t, problems, err, test.reconcile)
+		})
+	}
+}
+
+func TestQueueMembersCanBeCalled(t *testing.T) {
+	named := func(channel v1alpha1.QueueChannel, names ...string) *v1alpha1.Queue {
+		q := queue("sales", 5, "")
+		q.Spec.Channel = channel
+		for _, name := range names {
+			q.Spec.Members = append(q.Spec.Members, v1alpha1.QueueMember{AgentRef: &v1alpha1.ObjectReference{Name: name}})
+		}
+		return q
+	}
+	r := reader(t, agent("alice", 9, ofRole(v1alpha1.RoleFriend)), agent("dora", 9, ofRole(v1alpha1.RoleUser)), agent("peter", 9, ofRole(v1alpha1.RolePeer)))
+	for name, test := range map[string]struct {
+		queue *v1alpha1.Queue
+		want  []string
+	}{
+		"those who can": {named(v1alpha1.ChannelVoice, "alice", "peter", "not-there-yet"), nil},
+		"one who cannot": {named(v1alpha1.ChannelVoice, "alice", "dora"),
+			[]string{"NotCallable spec.members[1].agentRef: Invalid value: Agent dora has sip.role User and cannot be called"}},
+		"mail needs no phone": {named(v1alpha1.ChannelEmail, "dora"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, rivals := range []Rivals{AnyHolder, OlderHolder} {
+				problems, err := Checker{Reader: r, Rivals: rivals}.Queue(t.Context(), test.queue)
+				checkProblems(t, problems, err, test.want)
+			}
 		})
 	}
 }

@@ -106,9 +106,11 @@ func (c Checker) ContactCenter(ctx context.Context, center *v1alpha1.ContactCent
 }
 
 const (
-	kindAgent   = "Agent"
-	kindQueue   = "Queue"
-	kindAccount = "EmailAccount"
-	kindCenter  = "ContactCenter"
-	kindTeam    = "Team"
+	kindAgent     = "Agent"
+	kindQueue     = "Queue"
+	kindAccount   = "EmailAccount"
+	kindCenter    = "ContactCenter"
+	kindTeam      = "Team"
+	kindTelephone = "Telephone"
+	kindPBX       = "PBX"
 )

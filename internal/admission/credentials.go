@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -64,14 +63,49 @@ func CheckSecretPassword(center *v1alpha1.ContactCenter, password string) []secu
 	return PolicyOf(center).Check(password)
 }
 
-// use is one value that an object takes out of a Secret.
+// use is what an object takes out of a Secret: one value, or several that belong together.
 type use struct {
-	// what the value is, as in "the PIN of Agent alice".
-	what   string
-	field  *field.Path
-	ref    v1alpha1.SecretKeyReference
-	reason string
-	check  func(value string) string
+	// what it is, as in "PIN of Agent alice".
+	what string
+	// field of the object that refers to the Secret.
+	field *field.Path
+	// name of the Secret.
+	name string
+	// keys in its data, all of them needed.
+	keys []string
+	// judge the values of keys; nil means that they are good.
+	judge func(data map[string][]byte) *fault
+}
+
+// fault of what a Secret contains.
+type fault struct{ key, reason, message string }
+
+// valueUse is the use of one key.
+func valueUse(what string, path *field.Path, ref v1alpha1.SecretKeyReference, reason string, check func(value string) string) use {
+	return use{what, path, ref.Name, []string{ref.Key}, func(data map[string][]byte) *fault {
+		if message := check(string(data[ref.Key])); message != "" {
+			return &fault{ref.Key, reason, message}
+		}
+		return nil
+	}}
+}
+
+// where the keys of a use are, as people read it.
+func (u use) where() string {
+	if len(u.keys) == 1 {
+		return fmt.Sprintf("key %q of Secret %s", u.keys[0], u.name)
+	}
+	return "Secret " + u.name
+}
+
+// missing is the first key that is not there.
+func (u use) missing(data map[string][]byte) (string, bool) {
+	for _, key := range u.keys {
+		if _, found := data[key]; !found {
+			return key, true
+		}
+	}
+	return "", false
 }
 
 // agentUses are the values an agent takes out of Secrets.
@@ -79,13 +113,22 @@ func agentUses(agent *v1alpha1.Agent, center *v1alpha1.ContactCenter) []use {
 	var uses []use
 	add := func(ref *v1alpha1.SecretKeyReference, path *field.Path, what, reason string, check func(string) string) {
 		if ref != nil {
-			uses = append(uses, use{what + " of Agent " + agent.Name, path, *ref, reason, check})
+			uses = append(uses, valueUse(what+" of Agent "+agent.Name, path, *ref, reason, check))
 		}
 	}
 	add(agent.Spec.PasswordSecretRef, specPath.Child("passwordSecretRef"), "sign-in password", v1alpha1.ReasonPolicyViolated, checkPassword(center))
 	add(agent.Spec.Voicemail.PINSecretRef, specPath.Child("voicemail", "pinSecretRef"), "voicemail PIN", v1alpha1.ReasonPINInvalid, checkPIN(ExtensionOf(agent)))
-	add(agent.Spec.SIP.PasswordSecretRef, specPath.Child("sip", "passwordSecretRef"), "SIP password", v1alpha1.ReasonInvalid, checkSIPPassword)
+	add(agent.Spec.SIP.PasswordSecretRef, sipPath.Child("passwordSecretRef"), "SIP password", v1alpha1.ReasonInvalid, checkSIPPassword)
 	return uses
+}
+
+// telephoneUses are the values a telephone takes out of Secrets.
+func telephoneUses(telephone *v1alpha1.Telephone) []use {
+	ref := telephone.Spec.SIP.PasswordSecretRef
+	if ref == nil {
+		return nil
+	}
+	return []use{valueUse("SIP password of Telephone "+telephone.Name, sipPath.Child("passwordSecretRef"), *ref, v1alpha1.ReasonInvalid, checkSIPPassword)}
 }
 
 // accountUses are the values an account takes out of Secrets.
@@ -93,7 +136,7 @@ func accountUses(account *v1alpha1.EmailAccount) []use {
 	var uses []use
 	add := func(ref *v1alpha1.SecretKeyReference, path *field.Path, what string, check func(string) string) {
 		if ref != nil {
-			uses = append(uses, use{what + " of EmailAccount " + account.Name, path, *ref, v1alpha1.ReasonInvalid, check})
+			uses = append(uses, valueUse(what+" of EmailAccount "+account.Name, path, *ref, v1alpha1.ReasonInvalid, check))
 		}
 	}
 	if basic := account.Spec.Authentication.Basic; basic != nil {
@@ -165,105 +208,52 @@ func (c Checker) EmailAccountCredentials(ctx context.Context, account *v1alpha1.
 	return c.credentials(ctx, account.Namespace, accountUses(account))
 }
 
+// TelephoneCredentials does the same for the SIP password of a telephone.
+func (c Checker) TelephoneCredentials(ctx context.Context, telephone *v1alpha1.Telephone) ([]Problem, error) {
+	return c.credentials(ctx, telephone.Namespace, telephoneUses(telephone))
+}
+
+// PBXCredentials does the same for the certificate of a PBX: what security.CheckCertificate refuses is a problem, of reason
+// CertificateExpired when the certificate was good once.
+func (c Checker) PBXCredentials(ctx context.Context, pbx *v1alpha1.PBX) ([]Problem, error) {
+	return c.credentials(ctx, pbx.Namespace, pbxUses(pbx))
+}
+
 func (c Checker) credentials(ctx context.Context, namespace string, uses []use) ([]Problem, error) {
 	var problems []Problem
 	for _, u := range uses {
-		var secret corev1.Secret
-		err := c.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: u.ref.Name}, &secret)
-		switch value, found := secret.Data[u.ref.Key]; {
-		case apierrors.IsNotFound(err):
-			problems = append(problems, Problem{u.field.Child("name"), field.ErrorTypeNotFound, v1alpha1.ReasonSecretNotFound,
-				fmt.Sprintf("Secret %s is not there or lacks the label %s", u.ref.Name, v1alpha1.CredentialLabel)})
-		case err != nil:
-			return nil, fmt.Errorf("get Secret %s: %w", u.ref.Name, err)
-		case !labelled(&secret):
-			problems = append(problems, Problem{u.field.Child("name"), field.ErrorTypeForbidden, v1alpha1.ReasonSecretNotLabelled,
-				fmt.Sprintf("Secret %s lacks the label %s and is not read", u.ref.Name, v1alpha1.CredentialLabel)})
-		case !found:
-			problems = append(problems, Problem{u.field.Child("key"), field.ErrorTypeNotFound, v1alpha1.ReasonSecretKeyMissing,
-				fmt.Sprintf("Secret %s has no key %q", u.ref.Name, u.ref.Key)})
-		default:
-			if message := u.check(string(value)); message != "" {
-				problems = append(problems, Problem{u.field, field.ErrorTypeInvalid, u.reason,
-					fmt.Sprintf("key %q of Secret %s: %s", u.ref.Key, u.ref.Name, message)})
-			}
+		problem, err := c.credential(ctx, namespace, u)
+		if err != nil {
+			return nil, err
+		}
+		if problem != nil {
+			problems = append(problems, *problem)
 		}
 	}
 	return problems, nil
 }
 
-func labelled(secret *corev1.Secret) bool {
-	_, ok := secret.Labels[v1alpha1.CredentialLabel]
-	return ok
-}
-
-// Secret checks a labelled Secret against everything that refers to it, and by the names of its keys when the label says
-// that it is an agent's.
-func (c Checker) Secret(ctx context.Context, secret *corev1.Secret) ([]Problem, error) {
-	if !labelled(secret) {
-		return nil, nil
+func (c Checker) credential(ctx context.Context, namespace string, u use) (*Problem, error) {
+	var secret corev1.Secret
+	switch err := c.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: u.name}, &secret); {
+	case apierrors.IsNotFound(err):
+		return &Problem{u.field.Child("name"), field.ErrorTypeNotFound, v1alpha1.ReasonSecretNotFound,
+			fmt.Sprintf("Secret %s is not there or lacks the label %s", u.name, v1alpha1.CredentialLabel)}, nil
+	case err != nil:
+		return nil, fmt.Errorf("get Secret %s: %w", u.name, err)
+	case !labelled(&secret):
+		return &Problem{u.field.Child("name"), field.ErrorTypeForbidden, v1alpha1.ReasonSecretNotLabelled,
+			fmt.Sprintf("Secret %s lacks the label %s and is not read", u.name, v1alpha1.CredentialLabel)}, nil
 	}
-	uses, err := c.usesOf(ctx, secret)
-	if err != nil {
-		return nil, err
-	}
-	var problems []Problem
-	// A thousand agents may share one first password: the first of them stands for all.
-	said := map[string]bool{}
-	report := func(u use, kind field.ErrorType, reason, message string) {
-		if key := u.ref.Key + reason + message; !said[key] {
-			said[key] = true
-			problems = append(problems, Problem{field.NewPath("data").Key(u.ref.Key), kind, reason, message + " (it is the " + u.what + ")"})
+	if key, missing := u.missing(secret.Data); missing {
+		path := u.field
+		if len(u.keys) == 1 {
+			path = path.Child("key")
 		}
+		return &Problem{path, field.ErrorTypeNotFound, v1alpha1.ReasonSecretKeyMissing, fmt.Sprintf("Secret %s has no key %q", u.name, key)}, nil
 	}
-	for _, u := range uses {
-		value, found := secret.Data[u.ref.Key]
-		if !found {
-			report(u, field.ErrorTypeNotFound, v1alpha1.ReasonSecretKeyMissing, "the key is missing")
-		} else if message := u.check(string(value)); message != "" {
-			report(u, field.ErrorTypeInvalid, u.reason, message)
-		}
+	if f := u.judge(secret.Data); f != nil {
+		return &Problem{u.field, field.ErrorTypeInvalid, f.reason, u.where() + ": " + f.message}, nil
 	}
-	return problems, nil
-}
-
-func (c Checker) usesOf(ctx context.Context, secret *corev1.Secret) ([]use, error) {
-	center, err := c.Center(ctx, secret.Namespace)
-	if err != nil {
-		return nil, err
-	}
-	here := []client.ListOption{client.InNamespace(secret.Namespace), client.MatchingFields{IndexSecret: secret.Name}}
-	var agents v1alpha1.AgentList
-	if err := c.Reader.List(ctx, &agents, here...); err != nil {
-		return nil, fmt.Errorf("list Agents by Secret: %w", err)
-	}
-	var accounts v1alpha1.EmailAccountList
-	if err := c.Reader.List(ctx, &accounts, here...); err != nil {
-		return nil, fmt.Errorf("list EmailAccounts by Secret: %w", err)
-	}
-	var uses []use
-	for i := range agents.Items {
-		uses = append(uses, agentUses(&agents.Items[i], center)...)
-	}
-	for i := range accounts.Items {
-		uses = append(uses, accountUses(&accounts.Items[i])...)
-	}
-	uses = slices.DeleteFunc(uses, func(u use) bool { return u.ref.Name != secret.Name })
-	return append(uses, usesByName(secret, center)...), nil
-}
-
-// usesByName are the values that the label alone explains.
-func usesByName(secret *corev1.Secret, center *v1alpha1.ContactCenter) []use {
-	if secret.Labels[v1alpha1.CredentialLabel] != v1alpha1.CredentialAgent {
-		return nil
-	}
-	var uses []use
-	add := func(key, what, reason string, check func(string) string) {
-		if _, found := secret.Data[key]; found {
-			uses = append(uses, use{what + " of an agent", nil, v1alpha1.SecretKeyReference{Name: secret.Name, Key: key}, reason, check})
-		}
-	}
-	add(KeyPassword, "sign-in password", v1alpha1.ReasonPolicyViolated, checkPassword(center))
-	add(KeyPIN, "voicemail PIN", v1alpha1.ReasonPINInvalid, checkPIN(""))
-	return uses
+	return nil, nil
 }

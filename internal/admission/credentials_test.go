@@ -168,6 +168,11 @@ func TestSecretRules(t *testing.T) {
 			secret: secret("alice", "agent", map[string]string{"sip": "short"}),
 			want:   []string{"Invalid data[sip]: Invalid value: the SIP password needs at least 8 characters (it is the SIP password of Agent alice)"},
 		},
+		"a telephone's": {
+			others: []client.Object{deskPhone("desk7", 1, func(p *v1alpha1.Telephone) { p.Spec.SIP.PasswordSecretRef = ref("desk7", "sip") })},
+			secret: secret("desk7", "agent", map[string]string{"sip": "short"}),
+			want:   []string{"Invalid data[sip]: Invalid value: the SIP password needs at least 8 characters (it is the SIP password of Telephone desk7)"},
+		},
 		"a mailbox's": {
 			others: []client.Object{mailbox("support", "mail")},
 			secret: secret("mail", "x", map[string]string{"password": "", "ca.crt": "no PEM"}),
@@ -195,9 +200,59 @@ func TestSecretRules(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			problems, err := Checker{Reader: reader(t, test.others...)}.Secret(t.Context(), test.secret)
+			problems, known, err := Checker{Reader: reader(t, test.others...)}.Secret(t.Context(), nil, test.secret)
 			checkProblems(t, problems, err, test.want)
+			checkProblems(t, known, err, nil)
 			checkSilent(t, problems, "qwerty", "hunter2", "no PEM", "short")
 		})
 	}
+}
+
+// Values that stay as they are are not judged again, except with a value they belong to.
+func TestSecretChanges(t *testing.T) {
+	main := center("main", 9)
+	signsIn := agent("alice", 1, signsInBy("alice", "password"), phoneBy("alice", "sip"))
+	weak := "PasswordPolicyViolated data[password]: Invalid value: " + weakRules + " (it is the sign-in password of Agent alice)"
+	with := func(password, sip string) *corev1.Secret {
+		return secret("alice", "x", map[string]string{"password": password, "sip": sip})
+	}
+	for name, test := range map[string]struct {
+		old, new *corev1.Secret
+		problems []string
+		known    []string
+	}{
+		"another value":         {with("qwerty", "12345678"), with("qwerty", "87654321"), nil, []string{weak}},
+		"another weak one":      {with("qwerty", "12345678"), with("ytrewq", "12345678"), []string{weak}, nil},
+		"a good one":            {with("qwerty", "12345678"), with("Str0ng~pass", "12345678"), nil, nil},
+		"the label for the key": {secret("alice", "", map[string]string{"password": "qwerty", "sip": "12345678"}), with("qwerty", "12345678"), []string{weak}, nil},
+		"one goes": {with("Str0ng~pass", "12345678"), secret("alice", "x", map[string]string{"password": "Str0ng~pass"}),
+			[]string{"SecretKeyMissing data[sip]: Not found: the key is missing (it is the SIP password of Agent alice)"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			problems, known, err := Checker{Reader: reader(t, main, signsIn)}.Secret(t.Context(), test.old, test.new)
+			checkProblems(t, problems, err, test.problems)
+			checkProblems(t, known, err, test.known)
+		})
+	}
+}
+
+func TestTelephoneCredentials(t *testing.T) {
+	phone := deskPhone("desk7", 1, func(p *v1alpha1.Telephone) { p.Spec.SIP.PasswordSecretRef = ref("desk7", "sip") })
+	for name, test := range map[string]struct {
+		others []client.Object
+		want   []string
+	}{
+		"good": {[]client.Object{secret("desk7", "x", map[string]string{"sip": "12345678"})}, nil},
+		"short": {[]client.Object{secret("desk7", "x", map[string]string{"sip": "1234567"})},
+			[]string{`Invalid spec.sip.passwordSecretRef: Invalid value: key "sip" of Secret desk7: the SIP password needs at least 8 characters`}},
+		"absent": {nil, []string{"SecretNotFound spec.sip.passwordSecretRef.name: Not found: Secret desk7 is not there or lacks the label ringmaster.dev/credential"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			problems, err := Checker{Reader: reader(t, test.others...)}.TelephoneCredentials(t.Context(), phone)
+			checkProblems(t, problems, err, test.want)
+			checkSilent(t, problems, "1234567")
+		})
+	}
+	problems, err := Checker{Reader: reader(t)}.TelephoneCredentials(t.Context(), deskPhone("desk8", 1))
+	checkProblems(t, problems, err, nil)
 }

@@ -14,7 +14,7 @@ import (
 // Field indexes of the manager's cache, for client.MatchingFields. The checks need all of them; controllers use them to
 // find whom a change of one object concerns.
 const (
-	// IndexUsername finds Agents by the sign-in name in effect.
+	// IndexUsername finds Agents and Telephones by the username in effect.
 	IndexUsername = "admission.username"
 	// IndexExtension finds Agents by spec.extension and by status.extension.
 	IndexExtension = "admission.extension"
@@ -24,7 +24,9 @@ const (
 	IndexAddress = "admission.address"
 	// IndexKey finds EmailAccounts by spec.key.
 	IndexKey = "admission.key"
-	// IndexSecret finds Agents and EmailAccounts by the name of every Secret they refer to.
+	// IndexRole finds Agents by spec.sip.role.
+	IndexRole = "admission.role"
+	// IndexSecret finds Agents, EmailAccounts, PBXes and Telephones by the name of every Secret they refer to.
 	IndexSecret = "admission.secret"
 )
 
@@ -40,11 +42,15 @@ func Indexes() []Index {
 	return []Index{
 		{&v1alpha1.Agent{}, IndexUsername, extract(func(a *v1alpha1.Agent) []string { return []string{a.Username()} })},
 		{&v1alpha1.Agent{}, IndexExtension, extract(func(a *v1alpha1.Agent) []string { return distinct(a.Spec.Extension, a.Status.Extension) })},
-		{&v1alpha1.Agent{}, IndexSecret, extract(agentSecrets)},
+		{&v1alpha1.Agent{}, IndexRole, extract(func(a *v1alpha1.Agent) []string { return distinct(string(a.Spec.SIP.Role)) })},
+		{&v1alpha1.Agent{}, IndexSecret, extract(func(a *v1alpha1.Agent) []string { return secretNames(agentUses(a, nil)) })},
 		{&v1alpha1.Queue{}, IndexNumber, extract(func(q *v1alpha1.Queue) []string { return distinct(q.Spec.Number) })},
 		{&v1alpha1.EmailAccount{}, IndexAddress, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(strings.ToLower(e.Spec.Address)) })},
 		{&v1alpha1.EmailAccount{}, IndexKey, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(e.Spec.Key) })},
-		{&v1alpha1.EmailAccount{}, IndexSecret, extract(accountSecrets)},
+		{&v1alpha1.EmailAccount{}, IndexSecret, extract(func(e *v1alpha1.EmailAccount) []string { return secretNames(accountUses(e)) })},
+		{&v1alpha1.PBX{}, IndexSecret, extract(func(p *v1alpha1.PBX) []string { return secretNames(pbxUses(p)) })},
+		{&v1alpha1.Telephone{}, IndexUsername, extract(func(t *v1alpha1.Telephone) []string { return []string{t.Username()} })},
+		{&v1alpha1.Telephone{}, IndexSecret, extract(func(t *v1alpha1.Telephone) []string { return secretNames(telephoneUses(t)) })},
 	}
 }
 
@@ -62,14 +68,10 @@ func extract[T client.Object](values func(T) []string) client.IndexerFunc {
 	return func(object client.Object) []string { return values(object.(T)) }
 }
 
-func agentSecrets(a *v1alpha1.Agent) []string { return secretNames(agentUses(a, nil)) }
-
-func accountSecrets(e *v1alpha1.EmailAccount) []string { return secretNames(accountUses(e)) }
-
 func secretNames(uses []use) []string {
 	names := make([]string, 0, len(uses))
 	for _, u := range uses {
-		names = append(names, u.ref.Name)
+		names = append(names, u.name)
 	}
 	return distinct(names...)
 }

@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,11 +13,15 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 )
 
-var specPath = field.NewPath("spec")
+var (
+	specPath = field.NewPath("spec")
+	sipPath  = specPath.Child("sip")
+)
 
-// Agent checks username, extension and full name of an agent. What its Secrets contain is AgentCredentials.
+// Agent checks username, extension, full name, transport and hot desk of an agent. What its Secrets contain is
+// AgentCredentials.
 func (c Checker) Agent(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
-	username, err := c.username(ctx, agent)
+	username, err := c.username(ctx, claimOf(kindAgent, agent), agent.Namespace, agent.Username())
 	if err != nil {
 		return nil, err
 	}
@@ -30,20 +35,33 @@ func (c Checker) Agent(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, e
 	}
 	problems := append(username, extension...)
 	problems = append(problems, inRange(agent, center)...)
-	return append(problems, nameDiffers(agent)...), nil
+	problems = append(problems, nameDiffers(agent)...)
+	problems = append(problems, encrypted(agent)...)
+	return append(problems, selector(agent.Spec.HotDesk.TelephoneSelector, specPath.Child("hotDesk", "telephoneSelector"))...), nil
 }
 
-func (c Checker) username(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
-	var list v1alpha1.AgentList
-	if err := c.Reader.List(ctx, &list, client.InNamespace(agent.Namespace), client.MatchingFields{IndexUsername: agent.Username()}); err != nil {
-		return nil, fmt.Errorf("list Agents by username: %w", err)
+// Telephone checks the username of a telephone. What its Secret contains is TelephoneCredentials.
+func (c Checker) Telephone(ctx context.Context, telephone *v1alpha1.Telephone) ([]Problem, error) {
+	return c.username(ctx, claimOf(kindTelephone, telephone), telephone.Namespace, telephone.Username())
+}
+
+// username is unique among agents and telephones: both sign in with it at the PBX.
+func (c Checker) username(ctx context.Context, self claim, namespace, username string) ([]Problem, error) {
+	var agents v1alpha1.AgentList
+	var telephones v1alpha1.TelephoneList
+	for _, list := range []client.ObjectList{&agents, &telephones} {
+		if err := c.Reader.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{IndexUsername: username}); err != nil {
+			return nil, fmt.Errorf("list %T by username: %w", list, err)
+		}
 	}
-	others := make([]claim, 0, len(list.Items))
-	for i := range list.Items {
-		others = append(others, claimOf(kindAgent, &list.Items[i]))
+	others := make([]claim, 0, len(agents.Items)+len(telephones.Items))
+	for i := range agents.Items {
+		others = append(others, claimOf(kindAgent, &agents.Items[i]))
 	}
-	return c.unique(claimOf(kindAgent, agent), others, specPath.Child("username"), v1alpha1.ReasonUsernameTaken,
-		fmt.Sprintf("username %q", agent.Username())), nil
+	for i := range telephones.Items {
+		others = append(others, claimOf(kindTelephone, &telephones.Items[i]))
+	}
+	return c.unique(self, others, specPath.Child("username"), v1alpha1.ReasonUsernameTaken, fmt.Sprintf("username %q", username)), nil
 }
 
 func (c Checker) extension(ctx context.Context, agent *v1alpha1.Agent) ([]Problem, error) {
@@ -122,12 +140,27 @@ func nameDiffers(agent *v1alpha1.Agent) []Problem {
 	return []Problem{{specPath.Child("fullName"), field.ErrorTypeInvalid, v1alpha1.ReasonNameEqualsNumber, "fullName must not equal the extension"}}
 }
 
-// Queue checks the number of a voice queue and the selectors of its members.
+// encrypted wants a browser's password and calls encrypted, or somebody who takes the risk by name.
+func encrypted(agent *v1alpha1.Agent) []Problem {
+	if agent.Spec.Typology != v1alpha1.TypologyWebRTC || agent.Spec.SIP.Transport != v1alpha1.TransportWS ||
+		agent.Annotations[v1alpha1.AllowInsecureWSAnnotation] == "true" {
+		return nil
+	}
+	return []Problem{{sipPath.Child("transport"), field.ErrorTypeForbidden, v1alpha1.ReasonInsecureWebSocket,
+		fmt.Sprintf("WS is not encrypted: use WSS, or the annotation %s: \"true\" for a test behind a proxy that ends TLS", v1alpha1.AllowInsecureWSAnnotation)}}
+}
+
+// Queue checks the number of a voice queue, the selectors of its members, and that those it names can be called.
 func (c Checker) Queue(ctx context.Context, queue *v1alpha1.Queue) ([]Problem, error) {
 	var problems []Problem
 	for i, member := range queue.Spec.Members {
-		problems = append(problems, selector(member.AgentSelector, specPath.Child("members").Index(i).Child("agentSelector"))...)
+		problems = append(problems, selector(member.AgentSelector, memberPath(i).Child("agentSelector"))...)
 	}
+	callable, err := c.callable(ctx, queue)
+	if err != nil {
+		return nil, err
+	}
+	problems = append(problems, callable...)
 	if queue.Spec.Number == "" {
 		return problems, nil
 	}
@@ -136,6 +169,28 @@ func (c Checker) Queue(ctx context.Context, queue *v1alpha1.Queue) ([]Problem, e
 		return nil, err
 	}
 	return append(problems, c.unique(claimOf(kindQueue, queue), others, specPath.Child("number"), v1alpha1.ReasonNumberTaken, "number "+queue.Spec.Number)...), nil
+}
+
+func memberPath(i int) *field.Path { return specPath.Child("members").Index(i) }
+
+// callable finds the agents that a voice queue names although they cannot be called. Teams and selectors may well cover
+// such agents: AgentWarnings has that.
+func (c Checker) callable(ctx context.Context, queue *v1alpha1.Queue) ([]Problem, error) {
+	if !callsMembers(queue) {
+		return nil, nil
+	}
+	var users v1alpha1.AgentList
+	if err := c.Reader.List(ctx, &users, client.InNamespace(queue.Namespace), client.MatchingFields{IndexRole: string(v1alpha1.RoleUser)}); err != nil {
+		return nil, fmt.Errorf("list Agents by role: %w", err)
+	}
+	var problems []Problem
+	for i, member := range queue.Spec.Members {
+		if member.AgentRef != nil && slices.ContainsFunc(users.Items, func(a v1alpha1.Agent) bool { return a.Name == member.AgentRef.Name }) {
+			problems = append(problems, Problem{memberPath(i).Child("agentRef"), field.ErrorTypeInvalid, v1alpha1.ReasonNotCallable,
+				fmt.Sprintf("Agent %s has sip.role User and cannot be called", member.AgentRef.Name)})
+		}
+	}
+	return problems, nil
 }
 
 // Team checks the selector of its members.

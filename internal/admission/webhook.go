@@ -1,7 +1,6 @@
 package admission
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 
@@ -27,6 +26,8 @@ import (
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-team,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=teams,verbs=create;update,versions=v1alpha1,name=teams.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-emailaccount,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=emailaccounts,verbs=create;update,versions=v1alpha1,name=emailaccounts.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-contactcenter,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=contactcenters,verbs=create;update,versions=v1alpha1,name=contactcenters.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-telephone,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=telephones,verbs=create;update,versions=v1alpha1,name=telephones.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-pbx,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=pbxes,verbs=create;update,versions=v1alpha1,name=pbxes.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate--v1-secret,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups="",resources=secrets,verbs=create;update,versions=v1,name=secrets.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system,patch=`{"objectSelector":{"matchExpressions":[{"key":"ringmaster.dev/credential","operator":"Exists"}]}}`
 
 // ConfigurationName is the ValidatingWebhookConfiguration of these webhooks.
@@ -37,31 +38,44 @@ const ConfigurationName = "ringmaster-validation"
 func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 	return firstError(
 		serve(mgr, &v1alpha1.Agent{}, validator[*v1alpha1.Agent]{
-			kind:     kindAgent,
-			check:    all(checker.Agent, checker.AgentCredentials),
-			spec:     func(a *v1alpha1.Agent) any { return a.Spec },
-			warnings: agentWarnings,
+			kind:  kindAgent,
+			check: all(checker.Agent, checker.AgentCredentials),
+			// The annotation takes part in a rule.
+			asked:    func(a *v1alpha1.Agent) any { return []any{a.Spec, a.Annotations[v1alpha1.AllowInsecureWSAnnotation]} },
+			warnings: checker.AgentWarnings,
+		}),
+		serve(mgr, &v1alpha1.Telephone{}, validator[*v1alpha1.Telephone]{
+			kind:     kindTelephone,
+			check:    all(checker.Telephone, checker.TelephoneCredentials),
+			asked:    func(t *v1alpha1.Telephone) any { return t.Spec },
+			warnings: checker.TelephoneWarnings,
 		}),
 		serve(mgr, &v1alpha1.Queue{}, validator[*v1alpha1.Queue]{
 			kind:  kindQueue,
 			check: checker.Queue,
-			spec:  func(q *v1alpha1.Queue) any { return q.Spec },
+			asked: func(q *v1alpha1.Queue) any { return q.Spec },
 		}),
 		serve(mgr, &v1alpha1.Team{}, validator[*v1alpha1.Team]{
 			kind:  kindTeam,
 			check: checker.Team,
-			spec:  func(t *v1alpha1.Team) any { return t.Spec },
+			asked: func(t *v1alpha1.Team) any { return t.Spec },
+		}),
+		serve(mgr, &v1alpha1.PBX{}, validator[*v1alpha1.PBX]{
+			kind:     kindPBX,
+			check:    checker.PBXCredentials,
+			asked:    func(p *v1alpha1.PBX) any { return p.Spec },
+			warnings: checker.PBXWarnings,
 		}),
 		serve(mgr, &v1alpha1.EmailAccount{}, validator[*v1alpha1.EmailAccount]{
 			kind:     kindAccount,
 			check:    all(checker.EmailAccount, checker.EmailAccountCredentials),
-			spec:     func(e *v1alpha1.EmailAccount) any { return e.Spec },
-			warnings: accountWarnings,
+			asked:    func(e *v1alpha1.EmailAccount) any { return e.Spec },
+			warnings: checker.EmailAccountWarnings,
 		}),
 		serve(mgr, &v1alpha1.ContactCenter{}, validator[*v1alpha1.ContactCenter]{
 			kind:  kindCenter,
 			check: checker.ContactCenter,
-			spec:  func(c *v1alpha1.ContactCenter) any { return c.Spec },
+			asked: func(c *v1alpha1.ContactCenter) any { return c.Spec },
 		}),
 		serve(mgr, &corev1.Secret{}, secretValidator{checker}),
 	)
@@ -101,10 +115,11 @@ func all[T any](checks ...checkFunc[T]) checkFunc[T] {
 
 // validator asks the rules of one kind.
 type validator[T client.Object] struct {
-	kind     string
-	check    checkFunc[T]
-	spec     func(T) any
-	warnings func(T) []string
+	kind  string
+	check checkFunc[T]
+	// asked is the part of an object that the rules are about; a change of the rest passes.
+	asked    func(T) any
+	warnings func(context.Context, T) ([]string, error)
 }
 
 // ValidateCreate implements admission.Validator.
@@ -116,7 +131,7 @@ func (v validator[T]) ValidateCreate(ctx context.Context, object T) (admission.W
 // ValidateUpdate implements admission.Validator. A problem the object had before does not stop a change that has nothing
 // to do with it, least of all the controller's own: it becomes a warning.
 func (v validator[T]) ValidateUpdate(ctx context.Context, old, object T) (admission.Warnings, error) {
-	if object.GetDeletionTimestamp() != nil || equality.Semantic.DeepEqual(v.spec(old), v.spec(object)) {
+	if object.GetDeletionTimestamp() != nil || equality.Semantic.DeepEqual(v.asked(old), v.asked(object)) {
 		return nil, nil
 	}
 	problems, err := v.check(ctx, object)
@@ -137,10 +152,19 @@ func (v validator[T]) ValidateDelete(context.Context, T) (admission.Warnings, er
 func (v validator[T]) answer(ctx context.Context, object T, problems []Problem, known map[string]bool, err error) (admission.Warnings, error) {
 	kind := v1alpha1.GroupVersion.WithKind(v.kind).GroupKind()
 	warnings, err := respond(ctx, kind, object.GetName(), problems, known, err)
-	if v.warnings != nil {
-		warnings = append(warnings, v.warnings(object)...)
+	if v.warnings == nil {
+		return warnings, err
 	}
-	return warnings, err
+	return append(warnings, advice(ctx, object, v.warnings)...), err
+}
+
+// advice is what a request that passes is told. It is not worth a refusal when it cannot be found out.
+func advice[T any](ctx context.Context, object T, ask func(context.Context, T) ([]string, error)) admission.Warnings {
+	warnings, err := ask(ctx, object)
+	if err != nil {
+		log.FromContext(ctx).Error(err, "admission warnings could not be found out")
+	}
+	return warnings
 }
 
 // respond turns problems into a refusal that names them all. Those that end by themselves and those that are known are
@@ -170,22 +194,15 @@ type secretValidator struct{ checker Checker }
 
 // ValidateCreate implements admission.Validator.
 func (v secretValidator) ValidateCreate(ctx context.Context, secret *corev1.Secret) (admission.Warnings, error) {
-	return v.validate(ctx, secret, nil)
+	return v.validate(ctx, nil, secret)
 }
 
-// ValidateUpdate implements admission.Validator. Values that stay as they are are not judged again: a policy that became
-// stricter concerns the next change.
+// ValidateUpdate implements admission.Validator.
 func (v secretValidator) ValidateUpdate(ctx context.Context, old, secret *corev1.Secret) (admission.Warnings, error) {
 	if secret.DeletionTimestamp != nil {
 		return nil, nil
 	}
-	unchanged := map[string]bool{}
-	for key, value := range secret.Data {
-		if before, found := old.Data[key]; found && labelled(old) && bytes.Equal(before, value) {
-			unchanged[field.NewPath("data").Key(key).String()] = true
-		}
-	}
-	return v.validate(ctx, secret, unchanged)
+	return v.validate(ctx, old, secret)
 }
 
 // ValidateDelete implements admission.Validator; deletions are never asked about.
@@ -193,37 +210,11 @@ func (secretValidator) ValidateDelete(context.Context, *corev1.Secret) (admissio
 	return nil, nil
 }
 
-func (v secretValidator) validate(ctx context.Context, secret *corev1.Secret, unchanged map[string]bool) (admission.Warnings, error) {
-	problems, err := v.checker.Secret(ctx, secret)
-	known := map[string]bool{}
-	for _, p := range problems {
-		if unchanged[p.Field.String()] {
-			known[p.String()] = true
-		}
+func (v secretValidator) validate(ctx context.Context, old, secret *corev1.Secret) (admission.Warnings, error) {
+	problems, known, err := v.checker.Secret(ctx, old, secret)
+	warnings, err := respond(ctx, corev1.SchemeGroupVersion.WithKind("Secret").GroupKind(), secret.Name, problems, nil, err)
+	for _, p := range known {
+		warnings = append(warnings, p.String())
 	}
-	return respond(ctx, corev1.SchemeGroupVersion.WithKind("Secret").GroupKind(), secret.Name, problems, known, err)
-}
-
-func agentWarnings(agent *v1alpha1.Agent) []string {
-	switch nat := agent.Spec.SIP.NAT; nat {
-	case "Never", "Route":
-		return []string{fmt.Sprintf("spec.sip.nat: %s is a word of older systems and means None", nat)}
-	}
-	return nil
-}
-
-func accountWarnings(account *v1alpha1.EmailAccount) []string {
-	var warnings []string
-	for _, server := range []struct {
-		path string
-		tls  v1alpha1.ServerTLS
-	}{{"spec.imap", account.Spec.IMAP.ServerTLS}, {"spec.smtp", account.Spec.SMTP.ServerTLS}} {
-		if server.tls.Security == v1alpha1.SecurityNone {
-			warnings = append(warnings, server.path+".security: None sends mails, and the password if plaintext is Allowed, unencrypted")
-		}
-		if server.tls.CertificateValidation == v1alpha1.CertificateAcceptAny {
-			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority")
-		}
-	}
-	return warnings
+	return append(warnings, advice(ctx, secret, v.checker.SecretWarnings)...), err
 }

@@ -1,5 +1,5 @@
-// Package security holds what sign-in needs and nothing that talks to anything: the password policy, password
-// hashing, session tokens, voicemail PINs and SIP digest secrets. No function here logs, and no message repeats
+// Package security holds what secrets must be like and nothing that talks to anything: the password policy, password
+// hashing, session tokens, voicemail PINs and the certificates of listeners. No function here logs, and no message repeats
 // what it was asked to check.
 package security
 
