@@ -103,8 +103,9 @@ func (p ClientProfile) mayChangePresence(client store.Client) bool {
 	return client != store.ClientWeb || p.Typology != TypologyPhonebar || p.PhonebarControl == PhonebarControlAny
 }
 
-// maySitAt needs hot desk and a telephone whose labels the selector matches.
-func (p ClientProfile) maySitAt(t store.Telephone) (bool, error) {
+// MaySitAt needs hot desk and a telephone whose labels the selector matches. It holds when the seat is taken; whoever changes the settings or
+// the labels releases the seats that are no longer allowed.
+func (p ClientProfile) MaySitAt(t store.Telephone) (bool, error) {
 	if p.HotDesk == nil {
 		return false, nil
 	}

@@ -86,7 +86,7 @@ func (s *server) listTelephones(ctx context.Context, in *telephonesInput) (*tele
 		return nil, s.fail(ctx, "listing telephones", err)
 	}
 	for _, t := range all {
-		may, err := profile.maySitAt(t.Telephone)
+		may, err := profile.MaySitAt(t.Telephone)
 		if err != nil {
 			return nil, s.fail(ctx, "reading a profile", err)
 		}
@@ -124,7 +124,7 @@ func (s *server) checkTelephone(ctx context.Context, agent store.Agent, telephon
 	t, err := s.Store.GetTelephone(ctx, store.Key{Namespace: agent.Namespace, Name: telephone})
 	may := false
 	if err == nil {
-		may, err = profile.maySitAt(t.Telephone)
+		may, err = profile.MaySitAt(t.Telephone)
 	}
 	if errors.Is(err, store.ErrNotFound) || err == nil && !may {
 		return problem(CodeNotFound, "there is no such telephone for this agent")

@@ -127,3 +127,24 @@ func BenchmarkIngest(b *testing.B) {
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "mails/s")
 	})
 }
+
+// BenchmarkCalls reports b.N calls, each ringing, up and ended.
+func BenchmarkCalls(b *testing.B) {
+	benchStores(b, func(b *testing.B, handles []store.Store) {
+		s := handles[0]
+		benchCenter(b, s)
+		if err := s.PutAgent(b.Context(), store.Agent{Key: store.Key{Namespace: benchNS, Name: "agent1"}, Username: "agent1", Active: true, Extension: "100"}); err != nil {
+			b.Fatal(err)
+		}
+		b.ResetTimer()
+		for n := range b.N {
+			for _, state := range []store.CallState{store.CallRinging, store.CallUp, store.CallEnded} {
+				c := store.Call{Uniqueid: fmt.Sprint(n), LinkedID: fmt.Sprint(n), Extension: "100", State: state}
+				if err := s.PutCall(b.Context(), store.Key{Namespace: benchNS, Name: "pbx"}, c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		b.ReportMetric(3*float64(b.N)/b.Elapsed().Seconds(), "reports/s")
+	})
+}

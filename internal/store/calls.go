@@ -116,22 +116,9 @@ func inOrder(calls map[string]Call) []Call {
 
 // putCalls writes reports and returns the calls as they were before, locked: those reported and, with active, all active ones of the PBX.
 func (t *tx) putCalls(ctx context.Context, pbx Key, reports []Call, active bool) (map[string]Call, error) {
-	uniqueids := make([]string, len(reports))
-	for i, r := range reports {
-		uniqueids[i] = clean(r.Uniqueid)
-	}
-	which := "uniqueid = ANY(?)"
-	if active {
-		which = "(state <> 'Ended' OR " + which + ")"
-	}
-	rows, err := all(ctx, t.conn, scanCall, callColumns+"WHERE namespace = ? AND pbx = ? AND "+which+" ORDER BY id FOR UPDATE",
-		pbx.Namespace, pbx.Name, uniqueids)
+	present, err := t.lockCalls(ctx, pbx, reports, active)
 	if err != nil {
 		return nil, err
-	}
-	present := make(map[string]Call, len(rows))
-	for _, c := range rows {
-		present[c.Uniqueid] = c
 	}
 	done := map[string]bool{}
 	for _, r := range slices.Backward(reports) { // the last report of a leg is the newest
@@ -150,6 +137,28 @@ func (t *tx) putCalls(ctx context.Context, pbx Key, reports []Call, active bool)
 		}
 	}
 	return present, nil
+}
+
+func (t *tx) lockCalls(ctx context.Context, pbx Key, reports []Call, active bool) (map[string]Call, error) {
+	uniqueids := make([]string, len(reports))
+	for i, r := range reports {
+		uniqueids[i] = clean(r.Uniqueid)
+	}
+	q, args := "SELECT id FROM calls WHERE namespace = ? AND pbx = ? AND uniqueid = ANY(?)", []any{pbx.Namespace, pbx.Name, uniqueids}
+	if active {
+		// Not OR, which would walk through all that is kept of the PBX.
+		q, args = q+" UNION SELECT id FROM calls WHERE namespace = ? AND pbx = ? AND state <> 'Ended'", append(args, pbx.Namespace, pbx.Name)
+	}
+	ids, err := all(ctx, t.conn, scalar[string], q, args...)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	rows, err := all(ctx, t.conn, scanCall, callColumns+"WHERE id = ANY(?) ORDER BY id FOR UPDATE", ids)
+	present := make(map[string]Call, len(rows))
+	for _, c := range rows {
+		present[c.Uniqueid] = c
+	}
+	return present, err
 }
 
 // stored is a report in the form of a row.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -39,12 +40,16 @@ func (db *DB) putVoicemail(ctx context.Context, what string, pbx Key, boxes []Vo
 		if err := t.lockCenter(ctx, pbx.Namespace); err != nil {
 			return err
 		}
-		old, err := all(ctx, t.conn, scanVoicemail, "SELECT extension, unread, heard FROM voicemail WHERE namespace = ? AND pbx = ?",
-			pbx.Namespace, pbx.Name)
+		wanted := voicemailMap(boxes)
+		q, args := "SELECT extension, unread, heard FROM voicemail WHERE namespace = ? AND pbx = ?", []any{pbx.Namespace, pbx.Name}
+		if !whole {
+			q, args = q+" AND extension = ANY(?)", append(args, slices.Collect(maps.Keys(wanted)))
+		}
+		old, err := all(ctx, t.conn, scanVoicemail, q, args...)
 		if err != nil {
 			return err
 		}
-		present, wanted := voicemailMap(old), voicemailMap(boxes)
+		present := voicemailMap(old)
 		var changed []string
 		var rows [][]any
 		for extension, v := range wanted {
@@ -56,7 +61,7 @@ func (db *DB) putVoicemail(ctx context.Context, what string, pbx Key, boxes []Vo
 		var gone []string
 		for extension := range present {
 			v, reported := wanted[extension]
-			if reported && v.Unread == 0 && v.Read == 0 || !reported && whole {
+			if !reported || v.Unread == 0 && v.Read == 0 {
 				gone = append(gone, extension)
 			}
 		}
