@@ -48,16 +48,17 @@ func (c *calls) browserToPhone(t *testing.T) {
 	if !c.transcodes(t, "1001") && !c.transcodes(t, "1004") {
 		t.Error("Opus reaches a phone that knows only ulaw")
 	}
-	phoneHears(t, c.dario.LastCall())
+	call := upAt(t, c.dario)
+	phoneHears(t, call)
 	if err := c.alice.Hangup(soon(t)); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-c.dario.LastCall().Done():
+	case <-call.Done():
 	case <-time.After(patience):
 		t.Fatal("the phone was not told of the end")
 	}
-	c.over(t, c.alice)
+	c.over(t, c.dario, c.alice)
 }
 
 func (c *calls) phoneToBrowser(t *testing.T) {
@@ -86,11 +87,12 @@ func (c *calls) phoneCalls(t *testing.T, extension string, page *browser.Agent, 
 	}
 	hears(t, page, mime)
 	c.passes(t, extension, "1004")
-	phoneHears(t, c.dario.LastCall())
-	if err := c.dario.LastCall().Hangup(soon(t)); err != nil {
+	call := upAt(t, c.dario)
+	phoneHears(t, call)
+	if err := call.Hangup(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	c.over(t, page)
+	c.over(t, c.dario, page)
 }
 
 func (c *calls) withoutOpus(t *testing.T) {
@@ -100,11 +102,11 @@ func (c *calls) withoutOpus(t *testing.T) {
 	}
 	hears(t, carla, "audio/PCMU")
 	c.passes(t, "1003", "1004")
-	phoneHears(t, c.dario.LastCall())
+	phoneHears(t, upAt(t, c.dario))
 	if err := carla.Hangup(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	c.over(t, carla)
+	c.over(t, c.dario, carla)
 }
 
 func (c *calls) browserToBrowser(t *testing.T) {
@@ -127,7 +129,7 @@ func (c *calls) browserToBrowser(t *testing.T) {
 	if err := bruno.Hangup(soon(t)); err != nil {
 		t.Fatal(err)
 	}
-	c.over(t, c.alice, bruno)
+	c.over(t, c.dario, c.alice, bruno)
 }
 
 func (c *calls) busy(t *testing.T) {

@@ -123,7 +123,7 @@ func TestCertificateRotation(t *testing.T) {
 	dario := r.deskPhone(t)
 	alice := r.registered(t, "1001")
 	g.Expect(alice.Call(soon(t), "1004")).To(Succeed())
-	call := dario.LastCall()
+	call := upAt(t, dario)
 	hears(t, alice, "audio/opus")
 
 	stays := func(t *testing.T) {
@@ -156,5 +156,5 @@ func TestCertificateRotation(t *testing.T) {
 	// The old WebSocket still carries SIP: the hangup reaches the phone.
 	g.Expect(alice.Hangup(soon(t))).To(Succeed())
 	g.Eventually(call.Done()).WithTimeout(patience).Should(BeClosed())
-	r.over(t, alice)
+	r.over(t, dario, alice)
 }

@@ -276,6 +276,14 @@ func phoneHears(t *testing.T, call *phone.Call) {
 	}).WithTimeout(patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
 
+// upAt waits until a call is up at the phone, which learns of it a moment
+// after the caller does.
+func upAt(t *testing.T, p *phone.Phone) *phone.Call {
+	t.Helper()
+	NewWithT(t).Eventually(p.Calls).WithTimeout(patience).WithPolling(20 * time.Millisecond).Should(Equal(1))
+	return p.LastCall()
+}
+
 // passes waits for half a second more of audio in Asterisk's own count.
 func (r *rig) passes(t *testing.T, extensions ...string) {
 	t.Helper()
@@ -303,8 +311,8 @@ func rings(t *testing.T, page *browser.Agent, from string) {
 	}).WithTimeout(patience).WithPolling(50 * time.Millisecond).Should(Succeed())
 }
 
-// over waits until the page has no call and Asterisk no channel.
-func (r *rig) over(t *testing.T, pages ...*browser.Agent) {
+// over waits until phone and pages have no call and Asterisk has no channel.
+func (r *rig) over(t *testing.T, p *phone.Phone, pages ...*browser.Agent) {
 	t.Helper()
 	NewWithT(t).Eventually(func(g Gomega) {
 		for _, page := range pages {
@@ -313,6 +321,7 @@ func (r *rig) over(t *testing.T, pages ...*browser.Agent) {
 			g.Expect(s.Up).To(BeFalse())
 			g.Expect(s.Ended).NotTo(BeEmpty())
 		}
+		g.Expect(p.Calls()).To(BeZero())
 		g.Expect(r.rx(t, "core show channels count")).To(ContainSubstring("0 active channels"))
 	}).WithTimeout(patience).WithPolling(100 * time.Millisecond).Should(Succeed())
 }
