@@ -92,10 +92,10 @@ func compareSetting(t *testing.T, text, path string, got, want setting) {
 		if text == "" {
 			name = "1001"
 		}
-		ok = len(args) == 7 && args[0] == "PJSIP/1001" && args[1] == "0" && args[2] == name && args[6] == "yes"
+		ok = len(args) == 7 && args[0] == "PJSIP/1001" && args[1] == "0" && args[2] == name && args[4] == "no" && args[6] == "yes"
 	case path == VoicemailFile && got.key == "1001":
 		fields := strings.Split(got.value, ",")
-		ok = len(fields) == 2 && fields[0] == "-4711" && fields[1] == strings.TrimSpace(strings.ReplaceAll(text, ",", ""))
+		ok = len(fields) == 5 && fields[0] == "4711" && fields[4] == "maxmsg=100|maxsecs=180" && fields[1] == strings.TrimSpace(strings.ReplaceAll(text, ",", ""))
 	}
 	if !ok {
 		t.Fatalf("%s with %q: %s=%s, want %s=%s", path, text, got.key, got.value, want.key, want.value)

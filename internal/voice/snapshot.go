@@ -17,6 +17,15 @@ const (
 	VoicemailFile  = "voicemail.conf"
 	ExtensionsFile = "extensions.conf"
 	FeaturesFile   = "features.conf"
+	HTTPFile       = "http.conf"
+	MusicFile      = "musiconhold.conf"
+)
+
+// The files of a snapshot that are read by their path; only a PBX with a
+// Certificate has them.
+const (
+	CertificateFile = "tls.crt"
+	KeyFile         = "tls.key"
 )
 
 // Snapshot is one version of all files of a PBX and what Asterisk must show
@@ -143,7 +152,7 @@ func Render(c Center) (Snapshot, error) {
 	c = c.sorted()
 	s := Snapshot{Objects: c.objects()}
 	for _, r := range []func(Center, *Expect) (File, error){
-		renderExtensions, renderFeatures, renderPJSIP, renderQueues, renderVoicemail,
+		renderExtensions, renderFeatures, renderHTTP, renderMusic, renderPJSIP, renderQueues, renderVoicemail,
 	} {
 		f, err := r(c, &s.Expect)
 		if err != nil {
@@ -151,6 +160,12 @@ func Render(c Center) (Snapshot, error) {
 		}
 		s.Files = append(s.Files, f)
 	}
+	secrets, err := certificateFiles(c.PBX, &s.Expect)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	s.Files = append(s.Files, secrets...)
+	slices.SortFunc(s.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	h := sha256.New()
 	for _, f := range s.Files {
 		fmt.Fprintf(h, "%s %s\n", f.Path, f.SHA256)
@@ -191,8 +206,8 @@ func fingerprint(v any) string {
 }
 
 func (c Center) objects() map[string]string {
-	m := make(map[string]string, len(c.Agents)+len(c.Queues))
-	for _, e := range c.Agents {
+	m := make(map[string]string, len(c.Agents)+len(c.Telephones)+len(c.Queues))
+	for _, e := range slices.Concat(c.Agents, c.Telephones) {
 		m[e.Key] = e.Hash
 		if e.Hash == "" {
 			m[e.Key] = e.Fingerprint()
@@ -211,6 +226,10 @@ func (c Center) objects() map[string]string {
 func (c Center) sorted() Center {
 	c.Agents = slices.Clone(c.Agents)
 	slices.SortFunc(c.Agents, func(a, b Endpoint) int { return strings.Compare(a.Extension, b.Extension) })
+	c.Telephones = slices.Clone(c.Telephones)
+	slices.SortFunc(c.Telephones, func(a, b Endpoint) int { return strings.Compare(a.Name, b.Name) })
+	c.PBX.MusicClasses = slices.Clone(c.PBX.MusicClasses)
+	slices.SortFunc(c.PBX.MusicClasses, func(a, b MusicClass) int { return strings.Compare(a.Name, b.Name) })
 	c.Queues = slices.Clone(c.Queues)
 	slices.SortFunc(c.Queues, func(a, b Queue) int { return strings.Compare(a.Name, b.Name) })
 	for i := range c.Queues {

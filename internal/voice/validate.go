@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// pbxObject is FieldError.Object for the settings of the PBX.
+const pbxObject = "PBX"
+
 // FieldError says which field of which object cannot be written.
 type FieldError struct {
 	// Object is the Key of the endpoint or queue, or "PBX".
@@ -26,16 +29,34 @@ func (e *FieldError) Error() string {
 var (
 	extensionPattern = regexp.MustCompile(`^[0-9]{2,10}$`)
 	numberPattern    = regexp.MustCompile(`^[0-9*#]{1,20}$`)
+	prefixPattern    = regexp.MustCompile(`^[0-9*#+]{1,20}$`)
 	usernamePattern  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	telephonePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]{0,63}$`)
 	contextPattern   = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,79}$`)
+	groupPattern     = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,40}$`)
+	languagePattern  = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`)
+	ownerPattern     = regexp.MustCompile(`^[A-Za-z0-9-]{0,64}$`)
 	queuePattern     = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,77}[A-Za-z0-9])?$`)
 	ha1Pattern       = regexp.MustCompile(`^[0-9a-f]{32}$`)
 	pinPattern       = regexp.MustCompile(`^[0-9]{4,10}$`)
 	callerPattern    = regexp.MustCompile(`^\+?[0-9*#]{1,32}$`)
 	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	soundPattern     = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
+	directoryPattern = soundPattern
+	monitorPattern   = regexp.MustCompile(`^\*7[1-3][0-9]{2,10}$`)
 )
 
 var codecs = []string{"ulaw", "alaw", "gsm", "g722", "g729", "opus"}
+
+// Bounds that keep one field from filling a file or a variable.
+const (
+	maxPath        = 255
+	maxSupervisors = 100
+	maxWeight      = 100
+	maxMessages    = 9999
+	maxPosition    = 1000
+	maxAutoAnswer  = time.Minute
+)
 
 // checker collects the field errors of one object.
 type checker struct {
@@ -50,6 +71,24 @@ func (c *checker) fail(field, reason string) {
 func (c *checker) match(field, value string, p *regexp.Regexp) {
 	if !p.MatchString(value) {
 		c.fail(field, fmt.Sprintf("%q does not match %s", value, p))
+	}
+}
+
+// optional is match for a value that may be empty.
+func (c *checker) optional(field, value string, p *regexp.Regexp) {
+	if value != "" {
+		c.match(field, value, p)
+	}
+}
+
+// path is a directory or sound file that stays where it is said to be.
+func (c *checker) path(field, value string, p *regexp.Regexp) {
+	c.match(field, value, p)
+	if len(value) > maxPath {
+		c.fail(field, fmt.Sprintf("is longer than %d characters", maxPath))
+	}
+	if slices.Contains(strings.Split(value, "/"), "..") {
+		c.fail(field, `contains ".."`)
 	}
 }
 
@@ -72,106 +111,21 @@ func (c *checker) duration(field string, d, least time.Duration) {
 	}
 }
 
-// Validate returns every FieldError of the endpoint that a Render for pbx
-// would refuse, nil when there is none. A controller uses it to leave out the
-// one object that is wrong rather than the center it is in.
-func (e Endpoint) Validate(pbx PBX) []error {
-	c := &checker{object: e.Key}
-	if e.Key == "" {
-		c.object = "endpoint " + e.Extension
-		c.fail("Key", "is empty")
-	}
-	c.match("Extension", e.Extension, extensionPattern)
-	c.match("Username", e.Username, usernamePattern)
-	c.secret("HA1", e.HA1, ha1Pattern)
-	c.text("DisplayName", e.DisplayName)
-	c.text("CallerID.Name", e.CallerID.Name)
-	if e.CallerID.Number != "" {
-		c.match("CallerID.Number", e.CallerID.Number, callerPattern)
-	}
-	if _, ok := endpointNAT[e.NAT]; !ok {
-		c.fail("NAT", fmt.Sprintf("%q is unknown", e.NAT))
-	}
-	if !slices.Contains(pbx.transports(), e.transport()) {
-		c.fail("Transport", fmt.Sprintf("%s is not offered by the PBX", e.transport()))
-	}
-	if !slices.Contains(pbx.contexts(), e.context()) {
-		c.fail("Context", fmt.Sprintf("%q is not an allowed context of the PBX", e.context()))
-	}
-	e.checkLists(c)
-	c.duration("Expires", e.Expires, time.Minute)
-	if e.Voicemail != nil {
-		c.secret("Voicemail.PIN", e.Voicemail.PIN, pinPattern)
-		c.text("Voicemail.FullName", e.Voicemail.FullName)
-	}
-	return c.errs
-}
-
-func (e Endpoint) checkLists(c *checker) {
-	for i, codec := range e.Codecs {
-		if !slices.Contains(codecs, codec) {
-			c.fail("Codecs", fmt.Sprintf("%q is not one of %s", codec, strings.Join(codecs, ", ")))
-		}
-		if slices.Contains(e.Codecs[:i], codec) {
-			c.fail("Codecs", fmt.Sprintf("names %q twice", codec))
-		}
-	}
-	for field, groups := range map[string][]int{"CallGroups": e.CallGroups, "PickupGroups": e.PickupGroups} {
-		for _, g := range groups {
-			if g < 0 || g > 63 {
-				c.fail(field, fmt.Sprintf("%d is not between 0 and 63", g))
-			}
-		}
+func (c *checker) between(field string, n, least, most int) {
+	if n < least || n > most {
+		c.fail(field, fmt.Sprintf("%d is not between %d and %d", n, least, most))
 	}
 }
 
-// Validate returns every FieldError of the queue by itself; that its members
-// exist is checked by Render.
-func (q Queue) Validate() []error {
-	c := &checker{object: q.Key}
-	if q.Key == "" {
-		c.object = "queue " + q.Name
-		c.fail("Key", "is empty")
+func known[K ~string](c *checker, field string, value K, words map[K]string) {
+	if _, ok := words[value]; !ok {
+		c.fail(field, fmt.Sprintf("%q is unknown", value))
 	}
-	c.match("Name", q.Name, queuePattern)
-	if q.Name == "general" {
-		c.fail("Name", `"general" is reserved by Asterisk`)
-	}
-	if q.Number != "" {
-		c.match("Number", q.Number, numberPattern)
-	}
-	if q.Strategy != "" && strategies[q.Strategy] == "" {
-		c.fail("Strategy", fmt.Sprintf("%q is unknown", q.Strategy))
-	}
-	if q.AutoPause != "" && autoPauses[q.AutoPause] == "" {
-		c.fail("AutoPause", fmt.Sprintf("%q is unknown", q.AutoPause))
-	}
-	for field, d := range map[string]time.Duration{
-		"Timeout": q.Timeout, "Retry": q.Retry, "WrapUpTime": q.WrapUpTime, "ServiceLevel": q.ServiceLevel,
-	} {
-		c.duration(field, d, time.Second)
-	}
-	if q.MaxLen < 0 {
-		c.fail("MaxLen", "is negative")
-	}
-	seen := map[string]bool{}
-	for _, m := range q.Members {
-		c.match("Members.Extension", m.Extension, extensionPattern)
-		c.text("Members.Name", m.Name)
-		if m.Penalty < 0 {
-			c.fail("Members.Penalty", "is negative")
-		}
-		if seen[m.Extension] {
-			c.fail("Members", fmt.Sprintf("names %s twice", m.Extension))
-		}
-		seen[m.Extension] = true
-	}
-	return c.errs
 }
 
 // Validate returns every FieldError of the PBX settings.
 func (p PBX) Validate() []error {
-	c := &checker{object: "PBX"}
+	c := &checker{object: pbxObject}
 	c.match("Realm", p.Realm, contextPattern)
 	if p.BindAddress != "" {
 		if _, err := netip.ParseAddr(p.BindAddress); err != nil {
@@ -186,15 +140,26 @@ func (p PBX) Validate() []error {
 			c.fail("LocalNetworks", fmt.Sprintf("%q is not a CIDR prefix", n))
 		}
 	}
-	for field, port := range map[string]int{"UDPPort": p.UDPPort, "TCPPort": p.TCPPort, "WSSPort": p.WSSPort} {
-		if port < 0 || port > 65535 {
-			c.fail(field, fmt.Sprintf("%d is not a port", port))
+	p.checkListeners(c)
+	for _, ctx := range p.AllowedContexts {
+		c.context("AllowedContexts", ctx)
+	}
+	if p.OutboundContext != "" {
+		c.context("OutboundContext", p.OutboundContext)
+		if slices.Contains(p.contexts(), p.OutboundContext) {
+			c.fail("OutboundContext", fmt.Sprintf("%q is a context of the endpoints: numbers would go round in it", p.OutboundContext))
 		}
 	}
-	for _, ctx := range p.AllowedContexts {
-		c.match("AllowedContexts", ctx, contextPattern)
-		if ctx == "general" || ctx == "globals" || strings.HasPrefix(ctx, dialplanContext) {
-			c.fail("AllowedContexts", fmt.Sprintf("%q is reserved", ctx))
+	for field, prefixes := range map[string][]string{"ServicePrefixes": p.ServicePrefixes, "ForbiddenPrefixes": p.ForbiddenPrefixes} {
+		for _, prefix := range prefixes {
+			c.match(field, prefix, prefixPattern)
+		}
+	}
+	p.checkMusic(c)
+	if p.RecordingDirectory != "" {
+		c.path("RecordingDirectory", p.RecordingDirectory, directoryPattern)
+		if strings.HasPrefix(p.RecordingDirectory, "/") {
+			c.fail("RecordingDirectory", "is not relative")
 		}
 	}
 	c.duration("RingTimeout", p.RingTimeout, time.Second)
@@ -202,51 +167,59 @@ func (p PBX) Validate() []error {
 	return c.errs
 }
 
+// context refuses the names that mean something else.
+func (c *checker) context(field, name string) {
+	c.match(field, name, contextPattern)
+	if name == "general" || name == "globals" || strings.HasPrefix(name, dialplanContext) {
+		c.fail(field, fmt.Sprintf("%q is reserved", name))
+	}
+}
+
+// checkListeners checks ports and what TLS needs. UDP may share a port with one
+// of the others, which are all TCP.
+func (p PBX) checkListeners(c *checker) {
+	taken := map[int]Transport{}
+	for _, l := range p.listeners() {
+		field := string(l.transport) + "Port"
+		c.between(field, l.port, 1, 65535)
+		if l.transport == UDP {
+			continue
+		}
+		if other, ok := taken[l.port]; ok {
+			c.fail(field, fmt.Sprintf("%d is the port of %s", l.port, other))
+		}
+		taken[l.port] = l.transport
+	}
+	if p.TLSPort != 0 && p.Certificate == nil {
+		c.fail("TLSPort", "needs a Certificate")
+	}
+	if p.Certificate == nil {
+		return
+	}
+	if _, err := p.Certificate.leaf(); err != nil {
+		c.fail("Certificate", err.Error())
+	}
+	c.path("StateDir", p.StateDir, directoryPattern)
+	if !strings.HasPrefix(p.StateDir, "/") {
+		c.fail("StateDir", "is not absolute")
+	}
+}
+
+func (p PBX) checkMusic(c *checker) {
+	names := map[string]bool{"default": true, "general": true}
+	for _, m := range p.MusicClasses {
+		c.match("MusicClasses.Name", m.Name, contextPattern)
+		if names[m.Name] {
+			c.fail("MusicClasses.Name", fmt.Sprintf("%q is reserved or used twice", m.Name))
+		}
+		names[m.Name] = true
+		c.path("MusicClasses.Directory", m.Directory, directoryPattern)
+	}
+}
+
 func isHost(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
 	return hostPattern.MatchString(s)
-}
-
-// validate checks every object and then what lies between them.
-func (c Center) validate() []error {
-	errs := c.PBX.Validate()
-	callable := map[string]bool{}
-	numbers := map[string]string{mailboxNumber: "the mailbox", pickupNumber: "call pickup"}
-	keys := map[string]bool{}
-	claim := func(key, field, number string) {
-		if other, taken := numbers[number]; taken {
-			errs = append(errs, &FieldError{Object: key, Field: field, Reason: fmt.Sprintf("%s is taken by %s", number, other)})
-		}
-		numbers[number] = key
-		if keys[key] {
-			errs = append(errs, &FieldError{Object: key, Field: "Key", Reason: "is used twice"})
-		}
-		keys[key] = true
-	}
-	for _, e := range c.Agents {
-		errs = append(errs, e.Validate(c.PBX)...)
-		claim(e.Key, "Extension", e.Extension)
-		callable[e.Extension] = e.callable()
-	}
-	names := map[string]bool{}
-	for _, q := range c.Queues {
-		errs = append(errs, q.Validate()...)
-		number := q.Number
-		if number == "" {
-			number = "queue " + q.Name
-		}
-		claim(q.Key, "Number", number)
-		if names[q.Name] {
-			errs = append(errs, &FieldError{Object: q.Key, Field: "Name", Reason: fmt.Sprintf("%q is used twice", q.Name)})
-		}
-		names[q.Name] = true
-		for _, m := range q.Members {
-			if !callable[m.Extension] {
-				errs = append(errs, &FieldError{Object: q.Key, Field: "Members", Reason: fmt.Sprintf("%s is not a callable endpoint", m.Extension)})
-			}
-		}
-	}
-	return errs
 }
