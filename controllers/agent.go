@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,15 +14,13 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
-	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
-	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
 // agentKind makes an Agent a person who can be called and routed to.
 type agentKind struct {
 	client.Client
-	model   voiceModel
+	phones  phones
 	members membership
 	checker admission.Checker
 	link    linkView
@@ -36,8 +33,12 @@ type agentStore interface {
 	store.Extensions
 	store.Directory
 	store.Credentials
-	GetPresence(ctx context.Context, agent store.Key) (store.Presence, error)
-	RegistrationsOf(ctx context.Context, namespace, extension string) ([]store.Registration, error)
+	store.PresenceStore
+	store.Telephones
+	store.Forwards
+	store.Voicemails
+	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
+	ListCalls(ctx context.Context, f store.CallFilter) ([]store.Call, error)
 }
 
 func (k *agentKind) NeedsFinalizer() bool { return true }
@@ -59,10 +60,11 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 	if err != nil || !ok {
 		return err
 	}
-	if err := k.showMembership(ctx, a, s); err != nil {
+	teams, err := k.showMembership(ctx, a, s)
+	if err != nil {
 		return err
 	}
-	if err := k.mirror(ctx, a); err != nil {
+	if err := k.mirror(ctx, a, center); err != nil {
 		if reportTaken(s, err, v1alpha1.ConditionExtensionAllocated, v1alpha1.ReasonUsernameTaken) {
 			return nil
 		}
@@ -74,11 +76,14 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 	}
 	forSignIn, forPhone := splitProblems(credentials, "spec.passwordSecretRef")
 	// The phone first: it must not wait for a password's hash.
-	if err := k.phone(ctx, a, forPhone, s); err != nil {
+	if err := k.phone(ctx, a, center, teams, forPhone, s); err != nil {
 		return err
 	}
 	if err := k.account(ctx, a, center, forSignIn, s); err != nil {
 		return err
+	}
+	if a.Status.LastSpecChangeTime == nil || a.Status.ObservedGeneration != a.Generation {
+		a.Status.LastSpecChangeTime = seconds(time.Now())
 	}
 	if a.Spec.AccountState == v1alpha1.AccountDeactivated {
 		s.ready(v1alpha1.ReasonDeactivated, "the account is deactivated")
@@ -132,15 +137,15 @@ func (k *agentKind) extension(ctx context.Context, a *v1alpha1.Agent, ranges []s
 }
 
 // showMembership fills in teams and queues.
-func (k *agentKind) showMembership(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
+func (k *agentKind) showMembership(ctx context.Context, a *v1alpha1.Agent, s *scope) ([]v1alpha1.Team, error) {
 	key := client.ObjectKeyFromObject(a)
 	teams, err := k.members.teamsOf(ctx, key, labels.Set(a.Labels))
 	if err != nil {
-		return fmt.Errorf("finding teams: %w", err)
+		return nil, fmt.Errorf("finding teams: %w", err)
 	}
 	queues, err := k.members.queuesOf(ctx, key, labels.Set(a.Labels), teams)
 	if err != nil {
-		return fmt.Errorf("finding queues: %w", err)
+		return nil, fmt.Errorf("finding queues: %w", err)
 	}
 	a.Status.Teams, a.Status.Queues = sortedNames(teams), nil
 	if a.Spec.AccountState != v1alpha1.AccountDeactivated {
@@ -153,82 +158,7 @@ func (k *agentKind) showMembership(ctx context.Context, a *v1alpha1.Agent, s *sc
 	} else {
 		s.ok(v1alpha1.ConditionRoutable, v1alpha1.ReasonMember, "in "+clip(strings.Join(a.Status.Queues, ", "), 900))
 	}
-	return nil
-}
-
-// mirror copies what routing and the desk need into the store.
-func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent) error {
-	profile := desk.ClientProfile{
-		Typology: string(a.Spec.Typology), Transport: string(a.Spec.SIP.Transport),
-		ExpiresSeconds:     int(duration(a.Spec.SIP.Expires, time.Hour).Seconds()),
-		PasswordManagement: string(a.Spec.PasswordManagement),
-		Codecs:             voice.Endpoint{Transport: voice.Transport(a.Spec.SIP.Transport), Codecs: codecs(a)}.EffectiveCodecs(),
-	}
-	raw, err := json.Marshal(profile)
-	if err != nil {
-		return err
-	}
-	d := store.Agent{
-		Key: storeKey(a), Username: a.Username(), DisplayName: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email,
-		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw,
-	}
-	for _, c := range a.Spec.Channels {
-		d.EmailCapacity = int(c.Capacity)
-	}
-	if err := k.store.PutAgent(ctx, d); err != nil {
-		return fmt.Errorf("recording the agent: %w", err)
-	}
-	return nil
-}
-
-// showPresence mirrors what the store knows.
-func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
-	p, err := k.store.GetPresence(ctx, storeKey(a))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("reading presence: %w", err)
-	}
-	shown := v1alpha1.AgentPresence{State: "SignedOut"}
-	switch {
-	case p.SignedIn && p.Paused:
-		shown.State, shown.Reason = "Paused", clip(p.Reason, 80)
-	case p.SignedIn:
-		shown.State = "Ready"
-	}
-	if !p.Since.IsZero() {
-		shown.Since = seconds(p.Since)
-	}
-	a.Status.Presence = shown
-	return nil
-}
-
-// Finalize takes the agent out of the store and waits until no connected PBX knows the endpoint any more.
-func (k *agentKind) Finalize(ctx context.Context, a *v1alpha1.Agent) (bool, error) {
-	if err := k.store.DeleteAgent(ctx, storeKey(a)); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return false, err
-	}
-	var pbxes v1alpha1.PBXList
-	if err := k.List(ctx, &pbxes, client.InNamespace(a.Namespace)); err != nil {
-		return false, err
-	}
-	for i := range pbxes.Items {
-		p := &pbxes.Items[i]
-		if !p.DeletionTimestamp.IsZero() || p.Annotations[v1alpha1.PausedAnnotation] == "true" {
-			continue // it gets no configuration any more, or not now; nobody waits for that
-		}
-		pbx := linkKey(p)
-		status := k.link.Status(pbx)
-		if _, there := status.AppliedObjects[agentKey(a.Name)]; there && status.Connected {
-			return false, nil // the next acknowledgement brings us back
-		}
-		if a.Status.Extension != "" {
-			k.link.DropContacts(pbx, a.Status.Extension)
-		}
-	}
-	quarantine := 24 * time.Hour
-	if center, err := onlyCenter(ctx, k.Client, a.Namespace); err == nil {
-		quarantine = duration(center.Spec.Extensions.Quarantine, quarantine)
-	}
-	return true, k.store.ReleaseExtension(ctx, agentOwner(a), quarantine)
+	return teams, nil
 }
 
 func agentOwner(a *v1alpha1.Agent) store.ExtensionOwner {

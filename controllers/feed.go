@@ -28,6 +28,10 @@ type feed struct {
 	queues   pokes
 	accounts pokes
 	pbxes    pokes
+	// telephones show who sits there; snapshots hold whose queues ring there.
+	telephones, snapshots pokes
+	// command is called when an agent asks something of a call.
+	command func()
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -77,7 +81,8 @@ func (f *feed) drain(ctx context.Context, cursor store.Cursor) (store.Cursor, er
 		present := map[string]bool{}
 		for _, e := range events {
 			f.handle(ctx, e)
-			if e.Kind == store.EventPresence {
+			switch e.Kind {
+			case store.EventPresence, store.EventSeat, store.EventForward:
 				present[e.Namespace] = true
 			}
 			cursor = e.Cursor
@@ -99,8 +104,16 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 	case store.EventPresence:
 		f.agents.coalesced(key)
 		f.pokeQueues(ctx, e.Namespace, "")
-	case store.EventCredential:
+	case store.EventCredential, store.EventForward, store.EventVoicemail:
 		f.agents.coalesced(key)
+	case store.EventSeat:
+		f.agents.coalesced(key)
+		f.pokeTelephones(ctx, e.Namespace)
+		f.pokeSnapshots(ctx, e.Namespace)
+	case store.EventCall:
+		f.pokePBXes(ctx, e.Namespace)
+	case store.EventCallCommand:
+		f.command()
 	case store.EventAccountStatus:
 		f.accounts.coalesced(key)
 	case store.EventRegistration:
@@ -129,6 +142,28 @@ func (f *feed) pokeAccount(e store.Event) {
 	}
 }
 
+// pokeTelephones asks for a pass over the telephones of a namespace: a seat that is taken may be another one released.
+func (f *feed) pokeTelephones(ctx context.Context, namespace string) {
+	var telephones v1alpha1.TelephoneList
+	if err := f.List(ctx, &telephones, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	for i := range telephones.Items {
+		f.telephones.coalesced(nameOf(&telephones.Items[i]))
+	}
+}
+
+// pokeSnapshots asks for new files at once: the queues of who sat down ring at the telephone now.
+func (f *feed) pokeSnapshots(ctx context.Context, namespace string) {
+	var pbxes v1alpha1.PBXList
+	if err := f.List(ctx, &pbxes, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return
+	}
+	for i := range pbxes.Items {
+		f.snapshots.poke(nameOf(&pbxes.Items[i]))
+	}
+}
+
 // pokeQueues asks for a coalesced pass over the queues of a namespace, of one channel or of all.
 func (f *feed) pokeQueues(ctx context.Context, namespace string, channel v1alpha1.QueueChannel) {
 	var queues v1alpha1.QueueList
@@ -154,10 +189,12 @@ func (f *feed) pokePBXes(ctx context.Context, namespace string) {
 
 // acks asks for passes over the objects whose place in the acknowledged configuration of a PBX changed.
 type acks struct {
-	link   pbxLink
-	agents pokes
-	queues pokes
-	pbxes  pokes
+	link       pbxLink
+	agents     pokes
+	telephones pokes
+	queues     pokes
+	pbxes      pokes
+	snapshots  pokes
 
 	mu      sync.Mutex
 	applied map[string]acked
@@ -167,12 +204,13 @@ type acked struct {
 	connected bool
 	rejected  bool
 	objects   map[string]string
+	stateDir  string
 }
 
 // changed is told by the link that the status of a PBX is another.
 func (a *acks) changed(pbx string) {
 	status := a.link.Status(pbx)
-	now := acked{connected: status.Connected && status.AsteriskUp, rejected: rejected(status), objects: status.AppliedObjects}
+	now := acked{connected: status.Connected && status.AsteriskUp, rejected: rejected(status), objects: status.AppliedObjects, stateDir: status.StateDir}
 	a.mu.Lock()
 	before := a.applied[pbx]
 	a.applied[pbx] = now
@@ -180,6 +218,9 @@ func (a *acks) changed(pbx string) {
 
 	namespace, name := splitKey(pbx)
 	a.pbxes.poke(types.NamespacedName{Namespace: namespace, Name: name})
+	if before.stateDir != now.stateDir {
+		a.snapshots.poke(types.NamespacedName{Namespace: namespace, Name: name})
+	}
 	everyone := before.connected != now.connected || before.rejected != now.rejected
 	for key, hash := range now.objects {
 		if everyone || before.objects[key] != hash {
@@ -195,9 +236,6 @@ func (a *acks) changed(pbx string) {
 
 func (a *acks) poke(namespace, key string) {
 	kind, name := splitKey(key)
-	target := a.agents
-	if kind == queueKeyPrefix {
-		target = a.queues
-	}
+	target := map[string]pokes{agentKeyPrefix: a.agents, telephoneKeyPrefix: a.telephones, queueKeyPrefix: a.queues}[kind]
 	target.poke(types.NamespacedName{Namespace: namespace, Name: name})
 }

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ type pbxLink interface {
 	Forget(pbx string)
 	Status(pbx string) linkStatus
 	Contacts(pbx string) map[string][]pbxlink.Contact
+	Calls(pbx string) []pbxlink.Call
+	RecordCall(ctx context.Context, pbx, callID string, verb pbxlink.RecordVerb) error
+	PurgeMailbox(ctx context.Context, pbx, extension, owner string) error
 }
 
 // settleTime is how long after the start of the controllers a PBX that has not connected yet is given, before anything is said
@@ -32,6 +36,13 @@ type linkView struct {
 
 func newLinkView(link pbxLink) linkView {
 	return linkView{link, sync.OnceValue(time.Now)}
+}
+
+// purge asks a PBX to delete an owner's messages and does not wait for it: the link repeats it until it is done.
+func (l linkView) purge(ctx context.Context, pbx, extension, owner string) {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	_ = l.PurgeMailbox(ctx, pbx, extension, owner)
 }
 
 // settling tells whether it is too early to say that a PBX is not connected, or that it lacks something.
@@ -66,8 +77,9 @@ type (
 
 // Kinds of objects in a snapshot, the first part of their keys.
 const (
-	agentKeyPrefix = "Agent"
-	queueKeyPrefix = "Queue"
+	agentKeyPrefix     = "Agent"
+	queueKeyPrefix     = "Queue"
+	telephoneKeyPrefix = "Telephone"
 )
 
 // splitKey takes "a/b" apart.

@@ -57,7 +57,7 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if !obj.GetDeletionTimestamp().IsZero() {
-		return ctrl.Result{}, l.remove(ctx, obj)
+		return l.remove(ctx, obj)
 	}
 	before := obj.DeepCopyObject().(P)
 	if l.kind.NeedsFinalizer() && controllerutil.AddFinalizer(obj, v1alpha1.Finalizer) {
@@ -89,21 +89,22 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{RequeueAfter: s.requeueAfter}, err
 }
 
-func (l *loop[T, P]) remove(ctx context.Context, obj P) error {
+func (l *loop[T, P]) remove(ctx context.Context, obj P) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(obj, v1alpha1.Finalizer) {
-		return nil
+		return ctrl.Result{}, nil
 	}
 	done, err := l.kind.Finalize(ctx, obj)
 	if err != nil {
-		return fmt.Errorf("removing %s: %w", obj.GetName(), err)
+		return ctrl.Result{}, fmt.Errorf("removing %s: %w", obj.GetName(), err)
 	}
 	if !done {
-		return nil
+		// Usually what it waits for brings us back sooner.
+		return ctrl.Result{RequeueAfter: soon}, nil
 	}
 	before := obj.DeepCopyObject().(P)
 	controllerutil.RemoveFinalizer(obj, v1alpha1.Finalizer)
 	err = l.client.Patch(ctx, obj, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	return client.IgnoreNotFound(ignoreRace(err))
+	return ctrl.Result{}, client.IgnoreNotFound(ignoreRace(err))
 }
 
 // patchStatus writes the status once, and only when it changed.

@@ -25,11 +25,19 @@ type Observer struct {
 	contacts func(pbx string) map[string][]pbxlink.Contact
 	online   func(pbx string) bool
 	queues   pokes
-	waiting  map[string]map[string]int // namespace/queue → pbx → callers
+	figures  map[string]map[string]pbxlink.QueueFigures // namespace/queue → pbx
 	dirty    map[string]bool
 	wake     chan struct{}
 	// written is what the store was told, by PBX and extension; absent until the first full replacement.
 	written map[string]map[string]string
+	journal *journal
+	paused  func(pbx string, m pbxlink.QueueMember)
+}
+
+// ObserverStore is what an Observer writes to.
+type ObserverStore interface {
+	RegistrationStore
+	CallStore
 }
 
 // RegistrationStore keeps contacts.
@@ -41,21 +49,25 @@ type RegistrationStore interface {
 var _ pbxlink.Observer = (*Observer)(nil)
 
 // NewObserver returns an observer that drops everything until Setup connects it.
-func NewObserver(s RegistrationStore) *Observer {
+func NewObserver(s ObserverStore) *Observer {
 	return &Observer{
-		store: s, onStatus: func(string) {}, queues: newPokes(), waiting: map[string]map[string]int{},
+		store: s, onStatus: func(string) {}, queues: newPokes(), figures: map[string]map[string]pbxlink.QueueFigures{},
 		dirty: map[string]bool{}, wake: make(chan struct{}, 1), written: map[string]map[string]string{},
+		journal: newJournal(s), paused: func(string, pbxlink.QueueMember) {},
 	}
 }
 
-func (o *Observer) connect(link pbxLink, queues pokes, onStatus func(pbx string)) {
+func (o *Observer) connect(link pbxLink, queues pokes, onStatus func(pbx string), paused func(pbx string, m pbxlink.QueueMember)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.contacts, o.onStatus, o.queues = link.Contacts, onStatus, queues
+	o.contacts, o.onStatus, o.queues, o.paused = link.Contacts, onStatus, queues, paused
 	o.online = func(pbx string) bool {
 		status := link.Status(pbx)
 		return status.Connected && status.AsteriskUp
 	}
+	o.journal.mu.Lock()
+	defer o.journal.mu.Unlock()
+	o.journal.calls, o.journal.online = link.Calls, o.online
 }
 
 // OnStatusChange implements pbxlink.Observer.
@@ -67,39 +79,67 @@ func (o *Observer) OnStatusChange(pbx string) {
 	}
 	o.mu.Unlock()
 	onStatus(pbx)
+	o.journal.statusChanged(pbx)
 	o.mark(pbx)
 }
 
 // OnContacts implements pbxlink.Observer.
 func (o *Observer) OnContacts(pbx, _ string, _ []pbxlink.Contact) { o.mark(pbx) }
 
-// OnQueueMember implements pbxlink.Observer. Member states at the PBX follow presence, which is shown from the store.
-func (o *Observer) OnQueueMember(string, pbxlink.QueueMember) {}
+// OnQueueMember implements pbxlink.Observer. Member states at the PBX follow presence; only a pause that the PBX set by itself is news.
+func (o *Observer) OnQueueMember(pbx string, m pbxlink.QueueMember) {
+	if !m.Paused || m.PauseReason != asteriskAutoPause {
+		return
+	}
+	o.mu.Lock()
+	paused := o.paused
+	o.mu.Unlock()
+	paused(pbx, m)
+}
 
-// OnDeviceState implements pbxlink.Observer. Nothing shows device states yet.
+// OnDeviceState implements pbxlink.Observer. Whether a phone is in use shows in its calls.
 func (o *Observer) OnDeviceState(string, string, string) {}
 
-// OnQueueWaiting implements pbxlink.Observer.
-func (o *Observer) OnQueueWaiting(pbx, queue string, callers int) {
+// OnCall implements pbxlink.Observer.
+func (o *Observer) OnCall(pbx string, c pbxlink.Call) { o.journal.call(pbx, c) }
+
+// OnVoicemail implements pbxlink.Observer.
+func (o *Observer) OnVoicemail(pbx, extension string, unread, read int) {
+	o.journal.voicemail(pbx, store.Voicemail{Extension: extension, Unread: unread, Read: read})
+}
+
+// OnQueueFigures implements pbxlink.Observer.
+func (o *Observer) OnQueueFigures(pbx, queue string, f pbxlink.QueueFigures) {
 	namespace, _ := splitKey(pbx)
 	key := namespace + "/" + queue
 	o.mu.Lock()
-	if o.waiting[key] == nil {
-		o.waiting[key] = map[string]int{}
+	if o.figures[key] == nil {
+		o.figures[key] = map[string]pbxlink.QueueFigures{}
 	}
-	o.waiting[key][pbx] = callers
+	o.figures[key][pbx] = f
 	queues := o.queues
 	o.mu.Unlock()
 	queues.coalesced(types.NamespacedName{Namespace: namespace, Name: queue})
 }
 
-// callersWaiting in a voice queue, over all PBXes.
-func (o *Observer) callersWaiting(queue store.Key) int {
+// queueFigures of a voice queue, over all PBXes: sums, and averages weighted by completed calls.
+func (o *Observer) queueFigures(queue store.Key) pbxlink.QueueFigures {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	total := 0
-	for _, n := range o.waiting[queue.String()] {
-		total += n
+	var total pbxlink.QueueFigures
+	var hold, talk, good float64
+	for _, f := range o.figures[queue.String()] {
+		total.Waiting += f.Waiting
+		total.Completed += f.Completed
+		total.Abandoned += f.Abandoned
+		hold += f.HoldTime.Seconds() * float64(f.Completed)
+		talk += f.TalkTime.Seconds() * float64(f.Completed)
+		good += f.ServiceLevelPerformance * float64(f.Completed)
+	}
+	if n := float64(total.Completed); n > 0 {
+		total.HoldTime = time.Duration(hold / n * float64(time.Second))
+		total.TalkTime = time.Duration(talk / n * float64(time.Second))
+		total.ServiceLevelPerformance = good / n
 	}
 	return total
 }

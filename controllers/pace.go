@@ -13,7 +13,7 @@ const (
 	// unchangedGap follows a snapshot that was the same as the one before.
 	unchangedGap = 100 * time.Millisecond
 	floodSize    = 20
-	floodCalm    = 1500 * time.Millisecond
+	floodCalm    = 700 * time.Millisecond
 	maxHold      = time.Minute
 )
 

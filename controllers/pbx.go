@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -24,8 +25,10 @@ const (
 // work of snapshots.
 type pbxKind struct {
 	client.Client
-	link  linkView
-	store pbxStore
+	model   voiceModel
+	checker admission.Checker
+	link    linkView
+	store   pbxStore
 	// server is the address that pbxlets dial, host:port.
 	server string
 	// caBundle is what they verify it with, in PEM.
@@ -36,6 +39,8 @@ type pbxKind struct {
 type pbxStore interface {
 	CountRegistrations(ctx context.Context, pbx store.Key) (int, error)
 	SetRegistrations(ctx context.Context, pbx store.Key, regs []store.Registration) error
+	SetCalls(ctx context.Context, pbx store.Key, active []store.Call) error
+	SetVoicemail(ctx context.Context, pbx store.Key, boxes []store.Voicemail) error
 }
 
 func (k *pbxKind) NeedsFinalizer() bool { return true }
@@ -44,17 +49,26 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 	if _, ok, err := theCenter(ctx, k.Client, p.Namespace, s); err != nil || !ok {
 		return err
 	}
-	if broken := pbxModel(p).Validate(); len(broken) > 0 {
-		return s.invalid(v1alpha1.ConditionInSync, errors.Join(broken...))
-	}
 	if ok, err := k.keepLinkSecret(ctx, p, s); err != nil || !ok {
 		return err
+	}
+	status := k.link.Status(linkKey(p))
+	settings, err := k.model.pbx(ctx, p, centerRules{})
+	if err != nil {
+		return err
+	}
+	if err := k.certificate(ctx, p, settings, status.ServedCertificate, s); err != nil {
+		return err
+	}
+	// What depends on the certificate was judged with it.
+	settings.TLSPort, settings.Certificate = 0, nil
+	if broken := settings.Validate(); len(broken) > 0 {
+		return s.invalid(v1alpha1.ConditionInSync, errors.Join(broken...))
 	}
 	registered, err := k.store.CountRegistrations(ctx, storeKey(p))
 	if err != nil {
 		return fmt.Errorf("counting registrations: %w", err)
 	}
-	status := k.link.Status(linkKey(p))
 	p.Status.PBXlet.ConnectedSince = nil
 	if status.Connected {
 		p.Status.PBXlet.Version = clip(status.PBXletVersion, 80)
@@ -62,13 +76,15 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 		p.Status.AsteriskVersion = clip(status.AsteriskVersion, 80)
 		p.Status.AppliedVersion = clip(status.AppliedVersion, 80)
 		p.Status.Endpoints = endpoints(status)
+		p.Status.Codecs, p.Status.TranscodedCodecs = short(status.Codecs), short(status.Transcodable)
 		if !status.AppliedAt.IsZero() {
 			p.Status.AppliedAt = seconds(status.AppliedAt)
 		}
 	}
-	p.Status.Registered = 0
+	p.Status.Registered, p.Status.ActiveCalls = 0, 0
 	if status.Connected && status.AsteriskUp {
 		p.Status.Registered = count(registered)
+		p.Status.ActiveCalls = count(len(k.link.Calls(linkKey(p))))
 	}
 	if r := status.LastRejection; r != nil {
 		p.Status.LastRejection = &v1alpha1.PBXRejection{Version: clip(r.Version, 80), Reason: clip(r.Reason, maxMessage), Time: *seconds(r.At)}
@@ -79,6 +95,7 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 	} else {
 		showLink(s, status)
 	}
+	showContexts(p, status, s)
 	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("Asterisk has the present configuration, %d endpoints", p.Status.Endpoints))
 	return nil
 }
@@ -87,12 +104,15 @@ func (k *pbxKind) Reconcile(ctx context.Context, p *v1alpha1.PBX, s *scope) erro
 func endpoints(status linkStatus) int32 {
 	n := int32(0)
 	for key := range status.AppliedObjects {
-		if kind, _ := splitKey(key); kind == agentKeyPrefix {
+		if kind, _ := splitKey(key); kind == agentKeyPrefix || kind == telephoneKeyPrefix {
 			n++
 		}
 	}
 	return n
 }
+
+// short keeps a list within what the status takes.
+func short(names []string) []string { return names[:min(len(names), 64)] }
 
 // showLink turns the state of the link into conditions.
 func showLink(s *scope, status linkStatus) {
@@ -143,9 +163,14 @@ func (k *pbxKind) keepLinkSecret(ctx context.Context, p *v1alpha1.PBX, s *scope)
 // Finalize forgets the PBX. Its Asterisk keeps the configuration it has; nobody is cut off by deleting the object.
 func (k *pbxKind) Finalize(ctx context.Context, p *v1alpha1.PBX) (bool, error) {
 	k.link.Forget(linkKey(p))
-	err := k.store.SetRegistrations(ctx, storeKey(p), nil)
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
+	for _, forget := range []func() error{
+		func() error { return k.store.SetRegistrations(ctx, storeKey(p), nil) },
+		func() error { return k.store.SetCalls(ctx, storeKey(p), nil) },
+		func() error { return k.store.SetVoicemail(ctx, storeKey(p), nil) },
+	} {
+		if err := forget(); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
 	}
-	return err == nil, err
+	return true, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -22,8 +23,8 @@ type queueKind struct {
 	link    linkView
 	store   queueStore
 	agents  pokes
-	// callers waiting in a voice queue, over all PBXes.
-	callers func(queue store.Key) int
+	// figures of a voice queue, over all PBXes.
+	figures func(queue store.Key) pbxlink.QueueFigures
 }
 
 // queueStore is what a Queue needs of the store.
@@ -142,7 +143,7 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 		}
 	}
 	if q.Spec.Channel == v1alpha1.ChannelVoice {
-		q.Status.Waiting = count(k.callers(storeKey(q)))
+		k.showCalls(q)
 		return nil
 	}
 	waiting, err := k.store.CountInteractions(ctx, store.InteractionFilter{
@@ -153,6 +154,23 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 	}
 	q.Status.Waiting = count(waiting)
 	return nil
+}
+
+// showCalls mirrors what the PBXes count.
+func (k *queueKind) showCalls(q *v1alpha1.Queue) {
+	f := k.figures(storeKey(q))
+	q.Status.Waiting = count(f.Waiting)
+	q.Status.Calls = &v1alpha1.QueueCalls{
+		Completed: count(f.Completed), Abandoned: count(f.Abandoned), HoldSeconds: count(int(f.HoldTime.Seconds())),
+		TalkSeconds: count(int(f.TalkTime.Seconds())), WithinServiceLevel: count(int(f.ServiceLevelPerformance)),
+		ServiceLevelMet: v1alpha1.ServiceLevelUnknown,
+	}
+	if level := q.Spec.ServiceLevel; level != nil && f.Completed > 0 {
+		q.Status.Calls.ServiceLevelMet = v1alpha1.ServiceLevelMissed
+		if int32(f.ServiceLevelPerformance) >= level.Target {
+			q.Status.Calls.ServiceLevelMet = v1alpha1.ServiceLevelMet
+		}
+	}
 }
 
 func (k *queueKind) Finalize(ctx context.Context, q *v1alpha1.Queue) (bool, error) {

@@ -91,6 +91,13 @@ func (s *scope) keep(condition string) {
 	}
 }
 
+// keepNote leaves a condition that does not count for Ready as it was, because what it depends on cannot be known now.
+func (s *scope) keepNote(condition string) {
+	if old := meta.FindStatusCondition(s.old, condition); old != nil {
+		s.set(info, old.Status, condition, old.Reason, old.Message)
+	}
+}
+
 // fail: an outside part refuses or does not answer; it is tried again.
 func (s *scope) fail(condition, reason, message string) {
 	s.set(broken, metav1.ConditionFalse, condition, reason, message)

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -49,21 +50,30 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		return fmt.Errorf("registering indexes: %w", err)
 	}
 	w := &wiring{
-		mgr: mgr, c: mgr.GetClient(), o: o, model: voiceModel{mgr.GetClient()},
+		mgr: mgr, c: mgr.GetClient(), o: o, model: voiceModel{reader: mgr.GetClient(), store: o.Store, stateDir: func(pbx string) string { return o.Link.Status(pbx).StateDir }},
 		checker: admission.Checker{Reader: mgr.GetClient(), Rivals: admission.OlderHolder},
 		pacer:   newPacer(), link: newLinkView(o.Link),
-		agents: newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(),
+		agents: newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(), telephones: newPokes(), snapshots: newPokes(),
 	}
+	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}
 	}
-	a := &acks{link: o.Link, agents: w.agents, queues: w.queues, pbxes: w.pbxes, applied: map[string]acked{}}
-	o.Observer.connect(o.Link, w.queues, a.changed)
+	a := &acks{
+		link: o.Link, agents: w.agents, telephones: w.telephones, queues: w.queues, pbxes: w.pbxes, snapshots: w.snapshots, applied: map[string]acked{},
+	}
+	auto := newAutoPauses(w.c, o.Store)
+	o.Observer.connect(o.Link, w.queues, a.changed, auto.note)
 	o.OnCAChange(func() { w.pokeEveryPBX(ctx) })
-	return mgr.Add(o.Observer)
+	for _, r := range []manager.Runnable{o.Observer, o.Observer.journal, auto} {
+		if err := mgr.Add(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // wiring says which change of what concerns whom.
@@ -76,7 +86,9 @@ type wiring struct {
 	pacer                           *pacer
 	link                            linkView
 	duty                            *duty
+	phones                          phones
 	agents, queues, accounts, pbxes pokes
+	telephones, snapshots           pokes
 }
 
 // ours passes changes of the specification or of labels and annotations, not of a status.
@@ -90,9 +102,9 @@ func newLoop[T any, P object[T]](w *wiring, k kind[T, P]) *loop[T, P] {
 	return &loop[T, P]{client: w.c, recorder: w.mgr.GetEventRecorder("ringmaster"), kind: k}
 }
 
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;pbxes;queues;teams,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;pbxes/status;queues/status;teams/status,verbs=patch
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers,verbs=update
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;pbxes;queues;teams;telephones,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;pbxes/status;queues/status;teams/status;telephones/status,verbs=patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers;telephones/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -109,7 +121,7 @@ func (w *wiring) addCenters() error {
 
 func (w *wiring) addAgents() error {
 	k := &agentKind{
-		Client: w.c, model: w.model, members: membership{w.c}, checker: w.checker, link: w.link, store: w.o.Store,
+		Client: w.c, phones: w.phones, members: membership{w.c}, checker: w.checker, link: w.link, store: w.o.Store,
 		applied: newAppliedPasswords(),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.AgentList](w.c))
@@ -119,10 +131,24 @@ func (w *wiring) addAgents() error {
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(queueAgents), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.supervised), builder.WithPredicates(supervisorsChanged)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
 		WatchesRawSource(w.agents.source()).
 		Complete(newLoop[v1alpha1.Agent](w, k))
+}
+
+func (w *wiring) addTelephones() error {
+	k := &telephoneKind{phones: w.phones, checker: w.checker, desks: w.o.Store}
+	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.TelephoneList](w.c))
+	return w.build("telephone").For(&v1alpha1.Telephone{}, builder.WithPredicates(ours)).
+		Owns(&corev1.Secret{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.TelephoneList](w.c))).
+		Watches(&v1alpha1.Telephone{}, later(all), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
+		WatchesRawSource(w.telephones.source()).
+		Complete(newLoop[v1alpha1.Telephone](w, k))
 }
 
 func (w *wiring) addTeams() error {
@@ -134,7 +160,7 @@ func (w *wiring) addTeams() error {
 
 func (w *wiring) addQueues() error {
 	k := &queueKind{Client: w.c, model: w.model, checker: w.checker, link: w.link, store: w.o.Store, agents: w.agents,
-		callers: w.o.Observer.callersWaiting}
+		figures: w.o.Observer.queueFigures}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.QueueList](w.c))
 	return w.build("queue").For(&v1alpha1.Queue{}, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.queuesOfAgent)), builder.WithPredicates(membershipChanged)).
@@ -170,9 +196,10 @@ func (w *wiring) addMailboxes() error {
 }
 
 func (w *wiring) addPBXes() error {
-	k := &pbxKind{Client: w.c, link: w.link, store: w.o.Store, server: w.o.LinkServer, caBundle: w.o.CABundle}
+	k := &pbxKind{Client: w.c, model: w.model, checker: w.checker, link: w.link, store: w.o.Store, server: w.o.LinkServer, caBundle: w.o.CABundle}
 	return w.build("pbx").For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
 		Owns(&corev1.Secret{}).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.PBXList](w.c))).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.PBXList](w.c)), builder.WithPredicates(bornOrGone)).
 		WatchesRawSource(w.pbxes.source()).
 		Complete(newLoop[v1alpha1.PBX](w, k))
@@ -195,15 +222,24 @@ func (w *wiring) addSnapshots() error {
 	return ctrl.NewControllerManagedBy(w.mgr).Named("snapshot").
 		For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.Agent{}, noted, builder.WithPredicates(endpointChanged)).
+		Watches(&v1alpha1.Telephone{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.ContactCenter{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Queue{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Team{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Secret{}, noted).
+		WatchesRawSource(w.snapshots.source()).
 		Complete(r)
 }
 
 func (w *wiring) addFeed() error {
+	commands := &callCommands{store: w.o.Store, link: w.o.Link, wake: make(chan struct{}, 1)}
+	commands.notice() // what was asked before
+	if err := w.mgr.Add(commands); err != nil {
+		return err
+	}
 	return w.mgr.Add(&feed{
 		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
+		telephones: w.telephones, snapshots: w.snapshots, command: commands.notice,
 	})
 }
 

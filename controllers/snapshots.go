@@ -41,6 +41,10 @@ func (r *snapshots) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if p.Spec.TLS != nil && (center.PBX.Certificate == nil || center.PBX.StateDir == "") {
+		// The Secret's watch, or the pbxlet that connects, brings us back.
+		return ctrl.Result{}, nil
+	}
 	snapshot, err := renderWithout(center)
 	if err != nil {
 		return ctrl.Result{}, fmt.Errorf("rendering: %w", err)
@@ -79,6 +83,7 @@ func renderWithout(c voice.Center) (voice.Snapshot, error) {
 		refused[f.Object] = true
 	}
 	c.Agents = slices.DeleteFunc(slices.Clone(c.Agents), func(e voice.Endpoint) bool { return refused[e.Key] })
+	c.Telephones = slices.DeleteFunc(slices.Clone(c.Telephones), func(e voice.Endpoint) bool { return refused[e.Key] })
 	c.Queues = slices.DeleteFunc(slices.Clone(c.Queues), func(q voice.Queue) bool { return refused[q.Key] })
 	return voice.Render(c)
 }

@@ -36,6 +36,11 @@ func (k *teamKind) Reconcile(ctx context.Context, t *v1alpha1.Team, s *scope) er
 	t.Status.MemberCount = count(len(members))
 	t.Status.Members = members[:min(len(members), maxListed)]
 	k.agents.pokeChanged(t.Namespace, before, t.Status.Members)
+	for _, ref := range t.Spec.Supervisors {
+		if r.agents[ref.Name] == nil {
+			missing = append(missing, "supervisor "+ref.Name)
+		}
+	}
 	if reportMissing(s, missing) {
 		s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d agents", len(members)))
 	}
@@ -49,6 +54,6 @@ func reportMissing(s *scope, missing []string) bool {
 		return true
 	}
 	s.stall(v1alpha1.ConditionMembersResolved, v1alpha1.ReasonMembersMissing,
-		"members that do not exist: "+strings.Join(missing, ", "))
+		"agents that do not exist: "+strings.Join(missing, ", "))
 	return false
 }

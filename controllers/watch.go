@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -35,9 +37,15 @@ var gone = predicate.And(
 // membershipChanged passes what can change who is in a team or a queue.
 var membershipChanged = onAgents(func(before, after *v1alpha1.Agent) bool {
 	return !maps.Equal(before.Labels, after.Labels) ||
-		before.Spec.AccountState != after.Spec.AccountState || before.Status.Extension != after.Status.Extension ||
+		before.Spec.AccountState != after.Spec.AccountState || before.Spec.SIP.Role != after.Spec.SIP.Role || before.Status.Extension != after.Status.Extension ||
 		before.Spec.FullName != after.Spec.FullName
 })
+
+// supervisorsChanged passes what can change who may monitor an agent.
+var supervisorsChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.(*v1alpha1.Team), e.ObjectNew.(*v1alpha1.Team)
+	return !slices.Equal(before.Spec.Supervisors, after.Spec.Supervisors) || before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero()
+}}
 
 // endpointChanged passes what can change the files of a PBX. An agent without an extension is in none.
 var endpointChanged = predicate.And(
@@ -127,6 +135,11 @@ func (w *wiring) teamsOfAgent(ctx context.Context, o client.Object) []reconcile.
 	return requests(o.GetNamespace(), sortedNames(teams)...)
 }
 
+// supervised maps a team to its members, whose phones know who may monitor them.
+func (w *wiring) supervised(_ context.Context, o client.Object) []reconcile.Request {
+	return requests(o.GetNamespace(), o.(*v1alpha1.Team).Status.Members...)
+}
+
 func (w *wiring) queuesOfAgent(ctx context.Context, o client.Object) []reconcile.Request {
 	m := membership{w.c}
 	teams, err := m.teamsOf(ctx, nameOf(o), labels.Set(o.GetLabels()))
@@ -163,9 +176,26 @@ func queueAgents(_ context.Context, o client.Object) []reconcile.Request {
 
 // noted maps a change that a snapshot may contain to the PBXes of its namespace, and counts it for the pace.
 func (w *wiring) noted(ctx context.Context, o client.Object) []reconcile.Request {
+	if w.copied(ctx, o) {
+		return nil
+	}
 	out := listAll[v1alpha1.PBXList](w.c)(ctx, o)
 	if len(out) > 0 {
 		w.pacer.note(o.GetNamespace(), o.GetName())
 	}
 	return slices.Clip(out)
+}
+
+// copied tells whether an object is the Secret of a phone whose password comes from another one, which was noted already. In a flood the copies
+// come long after their sources, and would hold back the files that have the new passwords.
+func (w *wiring) copied(ctx context.Context, o client.Object) bool {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.Kind != "Agent" {
+		return false
+	}
+	var a v1alpha1.Agent
+	if err := w.c.Get(ctx, types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}, &a); err != nil {
+		return false
+	}
+	return a.Spec.SIP.PasswordSecretRef != nil
 }

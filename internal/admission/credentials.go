@@ -118,7 +118,7 @@ func agentUses(agent *v1alpha1.Agent, center *v1alpha1.ContactCenter) []use {
 	}
 	add(agent.Spec.PasswordSecretRef, specPath.Child("passwordSecretRef"), "sign-in password", v1alpha1.ReasonPolicyViolated, checkPassword(center))
 	add(agent.Spec.Voicemail.PINSecretRef, specPath.Child("voicemail", "pinSecretRef"), "voicemail PIN", v1alpha1.ReasonPINInvalid, checkPIN(ExtensionOf(agent)))
-	add(agent.Spec.SIP.PasswordSecretRef, sipPath.Child("passwordSecretRef"), "SIP password", v1alpha1.ReasonInvalid, checkSIPPassword)
+	add(agent.Spec.SIP.PasswordSecretRef, sipPath.Child("passwordSecretRef"), "SIP password", v1alpha1.ReasonInvalid, CheckSIPPassword)
 	return uses
 }
 
@@ -128,7 +128,7 @@ func telephoneUses(telephone *v1alpha1.Telephone) []use {
 	if ref == nil {
 		return nil
 	}
-	return []use{valueUse("SIP password of Telephone "+telephone.Name, sipPath.Child("passwordSecretRef"), *ref, v1alpha1.ReasonInvalid, checkSIPPassword)}
+	return []use{valueUse("SIP password of Telephone "+telephone.Name, sipPath.Child("passwordSecretRef"), *ref, v1alpha1.ReasonInvalid, CheckSIPPassword)}
 }
 
 // accountUses are the values an account takes out of Secrets.
@@ -162,7 +162,8 @@ func checkPIN(extension string) func(string) string {
 	return func(value string) string { return security.Explain(security.CheckPIN(value, extension)) }
 }
 
-func checkSIPPassword(value string) string {
+// CheckSIPPassword returns what is wrong with the password of a phone, "" when nothing is.
+func CheckSIPPassword(value string) string {
 	switch {
 	case utf8.RuneCountInString(value) < MinSIPPassword:
 		return fmt.Sprintf("the SIP password needs at least %d characters", MinSIPPassword)

@@ -181,7 +181,7 @@ func (c *center) agentObjects(namespace string, n int) [2]client.Object {
 	ref := func(key string) *v1alpha1.SecretKeyReference {
 		return &v1alpha1.SecretKeyReference{Name: name, Key: key}
 	}
-	spec := v1alpha1.AgentSpec{FullName: "Agent " + strconv.Itoa(n), Email: name + "@example.com", SIP: v1alpha1.AgentSIP{PasswordSecretRef: ref(sipKey)}}
+	spec := v1alpha1.AgentSpec{FullName: "Agent " + strconv.Itoa(n), Email: name + "@example.com", SIP: v1alpha1.AgentSIP{SIPAccount: v1alpha1.SIPAccount{PasswordSecretRef: ref(sipKey)}}}
 	if c.signIn {
 		spec.PasswordSecretRef = ref(passwordKey)
 	}

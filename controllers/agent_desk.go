@@ -1,0 +1,156 @@
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
+)
+
+// mirror copies what routing and the desk need into the store.
+func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter) error {
+	profile, err := k.profile(ctx, a, center)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(profile)
+	if err != nil {
+		return err
+	}
+	d := store.Agent{
+		Key: storeKey(a), Username: a.Username(), DisplayName: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email,
+		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw,
+	}
+	for _, c := range a.Spec.Channels {
+		d.EmailCapacity = int(c.Capacity)
+	}
+	if err := k.store.PutAgent(ctx, d); err != nil {
+		return fmt.Errorf("recording the agent: %w", err)
+	}
+	return nil
+}
+
+// profile is what the agent's client is told and the desk decides by.
+func (k *agentKind) profile(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter) (desk.ClientProfile, error) {
+	c, sip := a.Client(), a.Spec.SIP
+	p := desk.ClientProfile{
+		Typology: string(a.Spec.Typology), Locale: a.Spec.Locale, Transport: string(sip.Transport),
+		ExpiresSeconds:         int(duration(sip.Expires, time.Hour).Seconds()),
+		PasswordManagement:     string(a.Spec.PasswordManagement),
+		LoginState:             string(a.Spec.LoginState),
+		Codecs:                 voice.Endpoint{Transport: voice.Transport(sip.Transport), Codecs: codecs(&sip.SIPAccount)}.EffectiveCodecs(),
+		SettingsAccess:         c.SettingsAccess,
+		ManualRecording:        string(c.ManualRecording),
+		DTMFTones:              c.DTMFTones,
+		DirectCallsDuringPause: c.DirectCallsDuringPause,
+		RingInUse:              c.RingInUse,
+		CallForwarding:         string(c.CallForwarding.Unconditional),
+		Recording:              string(sip.Recording.Format),
+		OutboundPrefix:         string(a.Spec.Permissions.OutboundPrefix),
+		ForbiddenPrefixes:      center.Spec.Voice.ForbiddenForwardPrefixes,
+		PhonebarControl:        center.Spec.Voice.PhonebarControl,
+	}
+	if p.Locale == "" {
+		p.Locale = center.Spec.Locale
+	}
+	if c.AutoAnswer.State == v1alpha1.Enabled {
+		p.AutoAnswer = &desk.AutoAnswer{DelaySeconds: int(duration(c.AutoAnswer.Delay, 0).Round(time.Second).Seconds())}
+	}
+	switch {
+	case a.Spec.Typology == v1alpha1.TypologyPhonebar:
+		phonebarProfile(&p, a.Spec.Phonebar, center)
+	case a.Spec.WebRTC != nil:
+		p.PreviewDialDuringPause = string(a.Spec.WebRTC.PreviewDialDuringPause)
+	case a.Spec.Mobile != nil:
+		p.PushGateway = a.Spec.Mobile.PushGateway
+	}
+	if a.Spec.HotDesk.State == v1alpha1.Enabled {
+		p.HotDesk = &desk.HotDesk{}
+		if s := a.Spec.HotDesk.TelephoneSelector; s != nil {
+			p.HotDesk.TelephoneSelector = metav1.FormatLabelSelector(s)
+		}
+	}
+	return p, k.pbxProfile(ctx, a, &p)
+}
+
+// phonebarProfile fills in what only phonebars know; an agent without settings has their defaults.
+func phonebarProfile(p *desk.ClientProfile, s *v1alpha1.PhonebarSettings, center *v1alpha1.ContactCenter) {
+	p.MissedCallBadge, p.ScreenReader, p.ScreenRecording = "Shown", "None", "Disabled"
+	p.ScreenRecordingPath = center.Spec.ScreenRecording.PathTemplate
+	if s == nil {
+		return
+	}
+	p.MissedCallBadge, p.ScreenReader, p.ScreenRecording = s.MissedCallBadge, s.ScreenReader, s.ScreenRecording
+	p.SIPPort = int(s.SIPPort)
+	if s.RemoteControl.State == v1alpha1.Enabled {
+		p.RemoteControl = &desk.RemoteControl{Port: int(s.RemoteControl.Port)}
+	}
+}
+
+// pbxProfile fills in what the PBXes contribute: the port that a phonebar dials, and the service prefixes of all of them.
+func (k *agentKind) pbxProfile(ctx context.Context, a *v1alpha1.Agent, p *desk.ClientProfile) error {
+	pbxes, err := listPBXes(ctx, k.Client, a.Namespace)
+	if err != nil {
+		return err
+	}
+	p.ServicePrefixes = servicePrefixes(pbxes)
+	for i := range pbxes {
+		if p.SIPPort == 0 && a.Spec.Typology == v1alpha1.TypologyPhonebar {
+			p.SIPPort = int(transportPort(&pbxes[i], a.Spec.SIP.Transport))
+		}
+	}
+	return nil
+}
+
+// servicePrefixes of all PBXes, each once.
+func servicePrefixes(pbxes []v1alpha1.PBX) []string {
+	var prefixes []string
+	for i := range pbxes {
+		if o := pbxes[i].Spec.Outbound; o != nil {
+			prefixes = append(prefixes, o.ServicePrefixes...)
+		}
+	}
+	slices.Sort(prefixes)
+	return slices.Compact(prefixes)
+}
+
+// showPresence mirrors what the store knows.
+func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
+	p, err := k.store.GetPresence(ctx, storeKey(a))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading presence: %w", err)
+	}
+	forward, err := k.store.GetForward(ctx, storeKey(a))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading the forwarding: %w", err)
+	}
+	box, err := k.store.VoicemailOf(ctx, storeKey(a))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("reading voicemail counts: %w", err)
+	}
+	shown := v1alpha1.AgentPresence{State: "SignedOut", Telephone: p.Telephone, ForwardTo: clip(forward.Number, 32)}
+	switch {
+	case p.SignedIn && p.Paused:
+		shown.State, shown.Reason = "Paused", clip(p.Reason, 80)
+	case p.SignedIn:
+		shown.State = "Ready"
+	}
+	if p.SignedIn {
+		shown.Source = string(p.Source)
+	}
+	if !p.Since.IsZero() {
+		shown.Since = seconds(p.Since)
+	}
+	a.Status.Presence = shown
+	a.Status.Voicemail = v1alpha1.AgentVoicemailStatus{Unread: count(box.Unread), Read: count(box.Read)}
+	return nil
+}
