@@ -164,7 +164,9 @@ func recordAll(t *testing.T, f *fixture, l *leader) {
 	stream := f.stream(alice, "")
 	stream.expect("hello", "")
 	l.start(t)
-	f.want(409, desk.CodeRecordingState, alice, "POST", path+"pause", nil)
+	for _, verb := range []string{"pause", "resume", "restart"} {
+		f.want(409, desk.CodeRecordingState, alice, "POST", path+verb, nil)
+	}
 	for _, step := range []struct {
 		verb, state string
 		files       float64
@@ -242,6 +244,7 @@ func TestRecordingRefused(t *testing.T) {
 		code   desk.Code
 	}{
 		store.OutcomeNotConnected: {503, desk.CodePBXUnavailable}, store.OutcomeFailed: {503, desk.CodePBXUnavailable},
+		store.OutcomeNotRecording: {409, desk.CodeRecordingState}, store.OutcomeDenied: {403, desk.CodeRecordingDenied},
 		store.OutcomeGone: {409, desk.CodeCallNotUp}, store.OutcomeLimit: {409, desk.CodeRecordingLimit},
 	} {
 		t.Run(string(outcome), func(t *testing.T) {

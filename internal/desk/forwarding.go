@@ -120,7 +120,8 @@ func normalNumber(number string) string {
 		}
 		return -1
 	}, number)
-	if rest, ok := strings.CutPrefix(number, "+"); ok {
+	// No country code begins with 0: such a number is not international, but some switches drop the + and dial it.
+	if rest, ok := strings.CutPrefix(number, "+"); ok && !strings.HasPrefix(rest, "0") {
 		number = "00" + rest
 	}
 	return strings.ReplaceAll(number, "+", "")

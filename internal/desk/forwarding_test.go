@@ -15,7 +15,7 @@ func TestMayForwardTo(t *testing.T) {
 		"+39899123": CodeNumberForbidden, "0039899123": CodeNumberForbidden, "899123": "",
 		"144": CodeNumberForbidden, "9144": CodeNumberForbidden, "900882123": CodeNumberForbidden, "8144": CodeNumberForbidden,
 		// What a switch skips does not hide a prefix.
-		"1*44": CodeNumberForbidden, "0#0882": CodeNumberForbidden,
+		"+00882": CodeNumberForbidden, "1*44": CodeNumberForbidden, "0#0882": CodeNumberForbidden,
 		"100": CodeNumberForbidden, "9100": CodeNumberForbidden, "1001": "",
 		"*97": CodeNumberForbidden, "*71101": CodeNumberForbidden, "#31#200": CodeNumberForbidden,
 	} {

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -62,10 +63,11 @@ func mayRecordNow(call store.Call, verb store.CallVerb) error {
 	if call.State != store.CallUp {
 		return problem(CodeCallNotUp, "")
 	}
-	needs := map[store.CallVerb]store.RecordingState{
-		store.VerbStart: store.RecordingOff, store.VerbPause: store.RecordingOn, store.VerbResume: store.RecordingPaused,
+	from := map[store.CallVerb][]store.RecordingState{
+		store.VerbStart: {store.RecordingOff}, store.VerbPause: {store.RecordingOn}, store.VerbResume: {store.RecordingPaused},
+		store.VerbRestart: {store.RecordingOn, store.RecordingPaused},
 	}
-	if state, ok := needs[verb]; ok && call.Recording != state {
+	if !slices.Contains(from[verb], call.Recording) {
 		return problem(CodeRecordingState, "the recording is "+string(call.Recording))
 	}
 	if (verb == store.VerbStart || verb == store.VerbRestart) && len(call.Recordings) >= recordingFiles {
@@ -131,6 +133,10 @@ func (s *server) awaitOutcome(ctx context.Context, command store.CallCommand) er
 		return problem(CodeCallNotUp, "")
 	case store.OutcomeLimit:
 		return problem(CodeRecordingLimit, "this call has two recordings already")
+	case store.OutcomeNotRecording:
+		return problem(CodeRecordingState, "there is no recording")
+	case store.OutcomeDenied:
+		return problem(CodeRecordingDenied, "this agent may not record calls")
 	case store.OutcomeNotConnected:
 		return problem(CodePBXUnavailable, "the PBX of the call is not connected").withHeader("Retry-After", "2")
 	case store.OutcomeFailed, store.OutcomeWithdrawn:

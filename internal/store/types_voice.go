@@ -113,6 +113,10 @@ const (
 	OutcomeGone CallOutcome = "Gone"
 	// OutcomeLimit: the PBX refused another recording file.
 	OutcomeLimit CallOutcome = "Limit"
+	// OutcomeNotRecording: there was no recording to pause, resume or restart.
+	OutcomeNotRecording CallOutcome = "NotRecording"
+	// OutcomeDenied: the policy that the PBX has of the agent does not allow it.
+	OutcomeDenied CallOutcome = "Denied"
 	// OutcomeNotConnected: the PBX cannot be reached.
 	OutcomeNotConnected CallOutcome = "NotConnected"
 	// OutcomeFailed: the PBX refused for another reason, which Detail tells.
