@@ -1,0 +1,59 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/importer"
+)
+
+// pageSize of lists, as kubectl has it.
+const pageSize = 500
+
+func exportCommand(c *cluster) *cobra.Command {
+	var format, selector string
+	cmd := &cobra.Command{Use: "export", Short: "Write what is in the cluster so that it can be applied again"}
+	agents := &cobra.Command{
+		Use:   "agents",
+		Short: "Write the agents of a namespace as CSV or YAML",
+		Long: `Write the agents of a namespace. Passwords and PINs stay references to Secrets. What is written can be applied again:
+YAML with kubectl apply, CSV with kubectl ringmaster import csv.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			parsed, err := labels.Parse(selector)
+			if err != nil {
+				return fmt.Errorf("--selector: %w", err)
+			}
+			write := importer.ExportYAML
+			switch format {
+			case "yaml":
+			case "csv":
+				write = importer.ExportCSV
+			default:
+				return fmt.Errorf("--format: %q is neither csv nor yaml", format)
+			}
+			cl, namespace, err := c.connect()
+			if err != nil {
+				return err
+			}
+			list := v1alpha1.AgentList{}
+			var all []v1alpha1.Agent
+			for more := true; more; more = list.Continue != "" {
+				if err := cl.List(cmd.Context(), &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: parsed},
+					client.Limit(pageSize), client.Continue(list.Continue)); err != nil {
+					return err
+				}
+				all = append(all, list.Items...)
+			}
+			return write(cmd.OutOrStdout(), all)
+		},
+	}
+	agents.Flags().StringVar(&format, "format", "yaml", "csv or yaml")
+	agents.Flags().StringVarP(&selector, "selector", "l", "", "only agents whose labels match")
+	cmd.AddCommand(agents)
+	return cmd
+}
