@@ -39,7 +39,7 @@ func Ready(ctx context.Context, a AMI) error {
 			return err
 		}
 		if m.Get("Value") == "" {
-			return errors.New("Asterisk runs, but has no configuration of the manager's yet")
+			return errors.New("no configuration of the manager's yet, though Asterisk runs")
 		}
 		return nil
 	})

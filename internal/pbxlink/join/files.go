@@ -116,10 +116,6 @@ func setting(text []byte, sectionName, variable string) string {
 	return value
 }
 
-func isTrue(value string) bool {
-	return slices.Contains([]string{"yes", "true", "y", "t", "1", "on"}, strings.ToLower(value))
-}
-
 // mergedSections says, for a file of the site's own that is to include
 // Ringmaster's, what cannot be (problem) and what the site has to know (note).
 func mergedSections(name string, text []byte) (problem, note string) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // reloadedByLeave are the modules that forget Ringmaster's objects.
@@ -164,9 +165,10 @@ func (p *plan) removeDirs() error {
 		return fmt.Errorf("join: %w", err)
 	}
 	for _, dir := range []string{filepath.Join(p.ConfigDir, "link"), p.ConfigDir} {
-		// What is not empty has something of the site's.
-		if err := os.Remove(p.path(dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil //nolint:nilerr // the directory stays
+		// What is not empty has something of the site's, and stays.
+		err := os.Remove(p.path(dir))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+			return fmt.Errorf("join: %w", err)
 		}
 	}
 	return nil

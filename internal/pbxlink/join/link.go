@@ -109,8 +109,7 @@ func (l Link) reach(ctx context.Context, addr, serverName string) error {
 	if err == nil {
 		return conn.Close()
 	}
-	var name x509.HostnameError
-	if errors.As(err, &name) {
+	if name, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fmt.Errorf("join: the certificate of the manager at %s is for %s: give one of these names with --server-name: %w",
 			addr, strings.Join(name.Certificate.DNSNames, ", "), err)
 	}

@@ -159,8 +159,8 @@ func (p *plan) modules() error {
 	if err != nil {
 		return err
 	}
-	header, found := "[modules](+)", false
-	if _, found = section(withoutBlock(text), "modules"); !found {
+	header := "[modules](+)"
+	if _, found := section(withoutBlock(text), "modules"); !found {
 		header = "[modules]\nautoload = yes"
 	}
 	return p.append("modules.conf", text, header+"\n; known to deadlock on a reload\nnoload = res_pjsip_config_wizard.so\n")
