@@ -11,10 +11,12 @@ import (
 	"strconv"
 )
 
-// renderHTTP writes http.conf, the listeners of WS and WSS. What the PBX does
-// not ask for is left to the machine's own file, which includes this one below
-// its [general]: Asterisk heeds the first section of that name only, and of an
-// option that is there twice the last.
+// httpSessions is how many WebSockets may be open; Asterisk's own limit is 100.
+const httpSessions = 10000
+
+// renderHTTP writes http.conf, the listeners of WS and WSS. The machine's own
+// file includes this one first: Asterisk heeds the first [general] only, so the
+// machine's counts where the PBX asks for neither listener.
 func renderHTTP(c Center, _ *Expect) (File, error) {
 	p := c.PBX
 	var b bytes.Buffer
@@ -22,7 +24,8 @@ func renderHTTP(c Center, _ *Expect) (File, error) {
 	set := func(key, value string) { fmt.Fprintf(&b, "%s=%s\n", key, value) }
 	secure := p.WSSPort != 0 && p.Certificate != nil
 	if p.WSPort != 0 || secure {
-		b.WriteString("\n[general](+)\n")
+		b.WriteString("\n[general]\n")
+		set("sessionlimit", strconv.Itoa(httpSessions))
 	}
 	if p.WSPort != 0 {
 		set("enabled", "yes")
