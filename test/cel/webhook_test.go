@@ -266,7 +266,7 @@ func TestWebhooksAcceptAndWarn(t *testing.T) {
 			"spec.passwordSecretRef.name: Not found: Secret plain is not there or lacks the label ringmaster.dev/credential"},
 		"no key": {h.agent(t, "bob", "passwordSecretRef: {name: good, key: Password}"),
 			`spec.passwordSecretRef.key: Not found: Secret good has no key "Password"`},
-		"old word": {h.agent(t, "bob", "sip: {nat: Route}"), "spec.sip.nat: Route is a word of older systems and means None"},
+		"old word": {h.agent(t, "bob", "sip: {nat: Route}"), "RouteIsLegacy: spec.sip.nat: Route is a word of Asterisk 1.4 and means None; natCompatibility Asterisk14 gives it its old meaning"},
 		"no encryption": {h.object(t, &v1alpha1.EmailAccount{}, `{metadata: {name: a}, spec: {key: A, address: a@b, authentication: {type: None},
 			imap: {host: h, security: None}, smtp: {host: h, certificateValidation: AcceptAny}, routing: {queueRef: {name: q}}}}`),
 			"spec.imap.security: None sends mails, and the password if plaintext is Allowed, unencrypted\n" +
