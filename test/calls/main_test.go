@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -77,6 +78,13 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	sounds := filepath.Join(filepath.Dir(a.StateDir), "sounds")
+	for name, hz := range map[string]float64{"music/tone.wav": musicTone, "position.wav": positionTone, "periodic.wav": periodicTone} {
+		file := filepath.Join(sounds, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), writeTone(file, hz)); err != nil {
+			return nil, err
+		}
+	}
 	s := &stage{asterisk: a, ami: client, scenes: map[*scene]bool{}, next: firstNumber, roots: x509.NewCertPool(), log: newEventLog(client)}
 	ca, err := os.ReadFile(a.CAFile)
 	if err != nil {
@@ -85,20 +93,45 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 	if !s.roots.AppendCertsFromPEM(ca) {
 		return nil, errors.New("the CA file holds no certificate")
 	}
-	s.settings, err = settings(a)
-	return s, err
+	s.soundDir = sounds
+	return s, s.configure()
 }
 
-// settings are those of the PBX in every test that does not change them.
-func settings(a *env.AsteriskServer) (voice.PBX, error) {
-	host, port, err := hostPort(a.SIPAddr)
+// configure sets what the PBX is in every test that does not change it.
+func (p *stage) configure() error {
+	host, port, err := hostPort(p.asterisk.SIPAddr)
 	if err != nil {
-		return voice.PBX{}, err
+		return err
 	}
-	return voice.PBX{
-		Realm: realm, BindAddress: host, UDPPort: port, TCPPort: port,
+	_, tlsPort, err := hostPort(p.asterisk.SIPTLSAddr)
+	if err != nil {
+		return err
+	}
+	_, wssPort, err := hostPort(wssAddr(p.asterisk))
+	if err != nil {
+		return err
+	}
+	wsPort, err := env.FreePort()
+	if err != nil {
+		return err
+	}
+	p.wsAddr = net.JoinHostPort(host, strconv.Itoa(wsPort))
+	cert, err := os.ReadFile(p.asterisk.CertFile)
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(p.asterisk.KeyFile)
+	if err != nil {
+		return err
+	}
+	p.settings = voice.PBX{
+		Realm: realm, BindAddress: host, UDPPort: port, TCPPort: port, TLSPort: tlsPort, WSPort: wsPort, WSSPort: wssPort,
+		Certificate: &voice.Certificate{CertPEM: cert, KeyPEM: key}, StateDir: p.asterisk.StateDir,
 		AllowedContexts: []string{"special"}, RingTimeout: ringTimeout,
-	}, nil
+		OutboundContext: outboundContext, ServicePrefixes: []string{servicePrefix}, ForbiddenPrefixes: []string{forbiddenPrefix},
+		MusicClasses: []voice.MusicClass{{Name: music, Directory: filepath.Join(p.soundDir, "music")}}, RecordingDirectory: recordingDirectory,
+	}
+	return nil
 }
 
 func hostPort(addr string) (string, int, error) {

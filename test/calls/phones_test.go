@@ -144,12 +144,14 @@ func isRinging(t *testing.T, p *phone.Phone) {
 	})
 }
 
-// isFree waits until the phone has neither a call nor rings.
+// isFree waits until the phone has neither a call nor rings, and Asterisk has
+// noticed.
 func isFree(t *testing.T, p *phone.Phone) {
 	t.Helper()
 	eventually(t, "the phone is free", func() error {
-		if p.Calls() != 0 || p.Ringing() != 0 {
-			return fmt.Errorf("%d calls, %d ringing", p.Calls(), p.Ringing())
+		state := action(t, "Getvar", "Variable", "DEVICE_STATE(PJSIP/"+p.User()+")").Get("Value")
+		if p.Calls() != 0 || p.Ringing() != 0 || state != "NOT_INUSE" && state != "UNAVAILABLE" {
+			return fmt.Errorf("%d calls, %d ringing, %s", p.Calls(), p.Ringing(), state)
 		}
 		return nil
 	})
@@ -211,6 +213,7 @@ func talk(t *testing.T, from *phone.Phone, target string, to *phone.Phone) {
 	}
 	hangup(t, out)
 	isFree(t, to)
+	isFree(t, from)
 }
 
 // ring is one time that a phone rang.

@@ -12,14 +12,19 @@ import (
 const site = `
 [site-outbound]
 exten => _X!,1,NoOp(outbound ${EXTEN} of ${CHANNEL(endpoint)})
- same => n,UserEvent(Outbound,Number: ${EXTEN},Caller: ${CALLERID(num)},Endpoint: ${CHANNEL(endpoint)})
+ same => n,UserEvent(Outbound,Number: ${EXTEN},Caller: ${CALLERID(num)},Language: ${CHANNEL(language)})
  same => n,Answer()
  same => n,SayDigits(${EXTEN})
  same => n,Wait(20)
 `
 
-// outboundContext is the site's context.
-const outboundContext = "site-outbound"
+// What the PBX is told of the site.
+const (
+	outboundContext    = "site-outbound"
+	servicePrefix      = "8"
+	forbiddenPrefix    = "00"
+	recordingDirectory = "calls"
+)
 
 func writeSite(a *env.AsteriskServer) error {
 	f, err := os.OpenFile(filepath.Join(a.ConfigDir, "extensions.conf"), os.O_APPEND|os.O_WRONLY, 0)

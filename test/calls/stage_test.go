@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,10 @@ type stage struct {
 	log      *eventLog
 	roots    *x509.CertPool
 	settings voice.PBX
+	// wsAddr is the host:port of SIP over a plain WebSocket.
+	wsAddr string
+	// soundDir has the sound files that the tests made.
+	soundDir string
 
 	mu     sync.Mutex
 	scenes map[*scene]bool // whether Asterisk has it
@@ -144,7 +149,7 @@ func (s *scene) alone() {
 
 // modules are what has to be reloaded for the files of a snapshot.
 var modules = []string{
-	"res_pjsip.so", "app_voicemail.so", "res_pjsip_mwi.so", "res_musiconhold.so", "app_queue.so", "pbx_config.so", "features",
+	"http", "res_pjsip.so", "app_voicemail.so", "res_pjsip_mwi.so", "res_musiconhold.so", "app_queue.so", "pbx_config.so", "features",
 }
 
 // load makes Asterisk run the center and reads its dialplan's revision back.
@@ -308,6 +313,17 @@ func (l *eventLog) find(name string, headers ...string) []ami.Message {
 			continue
 		}
 		if !slices.ContainsFunc(pairs(headers), func(h ami.Header) bool { return m.Get(h.Name) != h.Value }) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// channels are the Newchannel events of an extension's phone.
+func (l *eventLog) channels(extension string) []ami.Message {
+	var found []ami.Message
+	for _, m := range l.find("Newchannel") {
+		if strings.HasPrefix(m.Get("Channel"), "PJSIP/"+extension+"-") {
 			found = append(found, m)
 		}
 	}

@@ -93,8 +93,13 @@ func (p *Phone) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	mode := AnswerMode(p.mode.Load())
-	if mode == Busy {
+	switch mode {
+	case Busy:
 		_ = sess.Respond(sip.StatusBusyHere, "Busy Here", nil)
+	case Unavailable:
+		_ = sess.Respond(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable", nil)
+	}
+	if mode == Busy || mode == Unavailable {
 		_ = sess.Close()
 		return
 	}

@@ -166,9 +166,15 @@ func (p *Phone) established(m *media, d dialog, id string, target sip.Uri, remot
 	c := &Call{phone: p, media: m, dialog: d, id: id, target: target, done: done, remote: remote}
 	c.direction.Store(sendRecv)
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		// The phone is being closed, and waits for no more than it knows of.
+		m.close()
+		_ = d.Close()
+		return c
+	}
 	p.calls[c] = struct{}{}
 	p.last = c
-	p.mu.Unlock()
 	m.start()
 	p.wg.Go(func() {
 		select {

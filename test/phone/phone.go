@@ -36,6 +36,8 @@ const (
 	RingOnly
 	// Busy refuses with 486 at once.
 	Busy
+	// Unavailable refuses with 480 at once.
+	Unavailable
 )
 
 // Options describe one phone. Server, User and Password are required.
@@ -60,7 +62,8 @@ type Options struct {
 	Password string
 	// DisplayName is shown to the called party when the PBX permits it.
 	DisplayName string
-	// Expires is the registration lifetime asked for; default 10 minutes.
+	// Expires is the registration lifetime asked for; default 10 minutes. A
+	// negative one leaves it to the PBX.
 	Expires time.Duration
 	// Refresh registers again this often by itself after the first Register,
 	// and every second while that fails; 0 means never.
@@ -134,9 +137,13 @@ type Phone struct {
 	answer   chan struct{}
 }
 
+// quiet keeps sipgo from writing what it finds remarkable to the program's log.
+var quiet = sync.OnceFunc(func() { sip.SetDefaultLogger(slog.New(slog.DiscardHandler)) })
+
 // New binds a phone to a free port. It sends nothing until Register or Call.
 // Close releases everything.
 func New(opts Options) (*Phone, error) {
+	quiet()
 	opts = withDefaults(opts)
 	host, portText, err := net.SplitHostPort(opts.Server)
 	if err != nil {
@@ -306,6 +313,9 @@ func (p *Phone) contact() sip.ContactHeader {
 	return sip.ContactHeader{Address: uri}
 }
 
+// User is the SIP user of the phone.
+func (p *Phone) User() string { return p.opts.User }
+
 // Addr is the local SIP address the phone listens at.
 func (p *Phone) Addr() string { return p.local.String() }
 
@@ -369,7 +379,9 @@ func (p *Phone) Close() error {
 	for _, c := range calls {
 		_ = c.Hangup(ctx)
 	}
+	p.mu.Lock()
 	p.cancel()
+	p.mu.Unlock()
 	err := p.ua.Close()
 	p.wg.Wait()
 	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.EOF) {

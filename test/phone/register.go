@@ -101,7 +101,9 @@ func (p *Phone) registerRequest(expires time.Duration) *sip.Request {
 	req.AppendHeader(&sip.CSeqHeader{SeqNo: p.cseq.Add(1), MethodName: sip.REGISTER})
 	req.AppendHeader(&contact)
 	req.AppendHeader(sip.NewHeader("User-Agent", userAgent))
-	req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(expires/time.Second))))
+	if expires >= 0 {
+		req.AppendHeader(sip.NewHeader("Expires", strconv.Itoa(int(expires/time.Second))))
+	}
 	req.SetTransport(strings.ToUpper(p.opts.Transport))
 	return req
 }

@@ -1,0 +1,105 @@
+package calls
+
+import (
+	"testing"
+
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
+	"github.com/ringmaster-dev/ringmaster/test/phone"
+)
+
+// telephone adds a hot desk's telephone and returns its name.
+func (s *scene) telephone(change ...func(*voice.Endpoint)) string {
+	name := "desk." + s.number()
+	e := endpoint(name)
+	e.Key, e.Extension, e.Name, e.DisplayName = "Telephone/"+name, "", name, "Desk "+name
+	for _, c := range change {
+		c(&e)
+	}
+	s.telephones = append(s.telephones, e)
+	return name
+}
+
+// TestHotDesk: an agent signs in at a telephone, is called and calls there,
+// and signs out. Where queues ring is rendered, so the center changes.
+func TestHotDesk(t *testing.T) {
+	s := newScene(t)
+	caller := s.agent()
+	agent := s.agent(func(e *voice.Endpoint) {
+		e.CallerID = voice.CallerID{Name: "Anna Agent", Number: "4720"}
+		e.Recording = voice.Wav
+	})
+	queue := s.queue([]string{agent})
+	desk := s.telephone()
+	s.alone()
+	c := registered(t, caller, says(700))
+	d := registered(t, desk, says(400))
+
+	t.Run("NobodySitsThere", func(t *testing.T) {
+		refused(t, c, agent, 480)
+		out := call(t, d, caller)
+		inCall(t, c)
+		hangup(t, out)
+		isFree(t, c)
+		if got := c.Incoming()[0]; got.Number == "4720" {
+			t.Errorf("the call came from %q <%s>", got.Name, got.Number)
+		}
+	})
+
+	put(t, agent, "telephone", desk)
+	put(t, desk, "agent", agent)
+	s.agents[1].Telephone = desk
+	s.alone()
+	t.Run("ExtensionRings", func(t *testing.T) {
+		out := call(t, c, agent)
+		hears(t, "the caller", out, []float64{400}, nil)
+		hears(t, "the agent", inCall(t, d), []float64{700}, nil)
+		spoken(t, 60)(out)
+		hangup(t, out)
+		isFree(t, d)
+		hasTones(t, recorded(t, agent, 1)[0], 400, 700)
+	})
+	t.Run("CallerID", func(t *testing.T) {
+		rang := c.Rings()
+		out := call(t, d, caller)
+		inCall(t, c)
+		hangup(t, out)
+		isFree(t, c)
+		if got := c.Incoming()[rang]; got.Number != "4720" || got.Name != "Anna Agent" {
+			t.Errorf("the call came from %q <%s>, want the agent's caller ID", got.Name, got.Number)
+		}
+	})
+	t.Run("QueueRings", func(t *testing.T) {
+		action(t, "QueuePause", "Interface", "PJSIP/"+desk, "Paused", "false")
+		out := call(t, c, queue)
+		hears(t, "the agent", inCall(t, d), []float64{700}, nil)
+		hangup(t, out)
+		isFree(t, d)
+	})
+	t.Run("OwnPhoneDoesNotRing", func(t *testing.T) {
+		own := registered(t, agent, rings)
+		talk(t, c, agent, d)
+		if own.Rings() != 0 {
+			t.Error("the agent's own endpoint rang")
+		}
+		if err := own.Unregister(soon(t)); err != nil {
+			t.Error(err)
+		}
+	})
+
+	del(t, agent, "telephone")
+	del(t, desk, "agent")
+	s.agents[1].Telephone = ""
+	s.alone()
+	t.Run("SignedOut", func(t *testing.T) {
+		rang := d.Rings()
+		refused(t, c, agent, 480)
+		d.SetMode(phone.RingOnly)
+		ready(t, agent)
+		waits := call(t, c, queue)
+		spoken(t, 60)(waits)
+		hangup(t, waits)
+		if d.Rings() != rang {
+			t.Error("the telephone rang after the agent had signed out")
+		}
+	})
+}
