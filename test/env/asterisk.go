@@ -25,13 +25,18 @@ const asteriskProgram = "/usr/sbin/asterisk"
 // AsteriskOptions change how Asterisk runs.
 type AsteriskOptions struct {
 	// Name distinguishes several servers of one environment; default "asterisk".
+	// Each has ports and directories of its own.
 	Name string
+	// Dialplan is the site's own part of extensions.conf, with its contexts, as
+	// a machine's administrator would write it.
+	Dialplan string
 }
 
 // AsteriskServer is a running Asterisk 22. Its configuration has no endpoint,
-// no transport, no queue and no extension: pjsip.conf, queues.conf,
-// voicemail.conf, extensions.conf, features.conf and musiconhold.conf include
-// the file of the same name under StateDir/current, when it exists.
+// no transport, no queue and no extension but those of AsteriskOptions.Dialplan:
+// pjsip.conf, queues.conf, voicemail.conf, extensions.conf, features.conf,
+// musiconhold.conf and http.conf include the file of the same name under
+// StateDir/current, when it exists.
 type AsteriskServer struct {
 	*Process
 	// SIPAddr is the host:port reserved for the SIP transports, UDP and TCP;
@@ -39,8 +44,14 @@ type AsteriskServer struct {
 	// pjsip.conf says so.
 	SIPAddr, SIPTLSAddr string
 	// WSSURL is the WebSocket that SIP over WSS uses. It answers with TLS from
-	// the start; a PJSIP transport of protocol wss makes it speak SIP.
+	// the start; a PJSIP transport of protocol wss makes it speak SIP. A
+	// generated http.conf that has listeners replaces this one.
 	WSSURL string
+	// WSURL is reserved for SIP over WS; only a generated http.conf opens it.
+	WSURL string
+	// UDPPort, TCPPort, TLSPort, WSPort and WSSPort are the ports of the
+	// addresses above.
+	UDPPort, TCPPort, TLSPort, WSPort, WSSPort int
 	// AMIAddr, AMIUser and AMISecret open the manager interface, with all
 	// classes for reading and writing.
 	AMIAddr, AMIUser, AMISecret string
@@ -78,7 +89,7 @@ func (e *Env) StartAsterisk(ctx context.Context, opts AsteriskOptions) (*Asteris
 	if err != nil {
 		return nil, err
 	}
-	s, err := e.configureAsterisk(root, name, dir)
+	s, err := e.configureAsterisk(root, name, dir, opts.Dialplan)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +128,7 @@ func (s *AsteriskServer) RX(ctx context.Context, command string) (string, error)
 
 func (s *AsteriskServer) mainConf() string { return filepath.Join(s.ConfigDir, "asterisk.conf") }
 
-func (e *Env) configureAsterisk(root *Root, name, dir string) (*AsteriskServer, error) {
+func (e *Env) configureAsterisk(root *Root, name, dir, dialplan string) (*AsteriskServer, error) {
 	ca, err := e.CA()
 	if err != nil {
 		return nil, err
@@ -126,7 +137,7 @@ func (e *Env) configureAsterisk(root *Root, name, dir string) (*AsteriskServer, 
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(5)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +148,8 @@ func (e *Env) configureAsterisk(root *Root, name, dir string) (*AsteriskServer, 
 	s := &AsteriskServer{
 		SIPAddr: addrOf(ports[0]), SIPTLSAddr: addrOf(ports[1]), AMIAddr: addrOf(ports[2]),
 		WSSURL:  "wss://" + net.JoinHostPort("localhost", strconv.Itoa(ports[3])) + "/ws",
+		WSURL:   "ws://" + net.JoinHostPort("localhost", strconv.Itoa(ports[4])) + "/ws",
+		UDPPort: ports[0], TCPPort: ports[0], TLSPort: ports[1], WSSPort: ports[3], WSPort: ports[4],
 		AMIUser: "pbxlet", AMISecret: uuid.NewString(),
 		ConfigDir: filepath.Join(dir, "etc"), StateDir: filepath.Join(dir, "state"),
 		SpoolDir: filepath.Join(dir, "spool"), LogDir: filepath.Join(dir, "log"),
@@ -153,7 +166,7 @@ func (e *Env) configureAsterisk(root *Root, name, dir string) (*AsteriskServer, 
 	data := map[string]any{
 		"Name": name, "Dir": dir, "State": s.StateDir, "Modules": modules, "NoLoad": noLoad,
 		"AMI": ports[2], "AMIUser": s.AMIUser, "AMISecret": s.AMISecret,
-		"HTTPS": ports[3], "Cert": cert, "Key": key, "RTPFirst": s.RTPFirst, "RTPLast": s.RTPLast,
+		"HTTPS": ports[3], "Cert": cert, "Key": key, "RTPFirst": s.RTPFirst, "RTPLast": s.RTPLast, "Dialplan": dialplan,
 	}
 	return s, writeAsteriskConf(root, s.ConfigDir, data)
 }

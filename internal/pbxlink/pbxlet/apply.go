@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -18,17 +19,22 @@ import (
 // modules are what has to be reloaded for a file, in the order that matters:
 // endpoints before the queues and the dialplan that use them. app_queue is
 // reloaded whole, because reloading its members alone clears shared_lastcall
-// (asterisk/asterisk#1255); MWI for a new mailbox needs res_pjsip_mwi.
+// (asterisk/asterisk#1255); MWI for a new mailbox needs res_pjsip_mwi. The SIP
+// TLS listener reads its certificate for every connection and needs no reload.
 var modules = []struct {
-	file  string
+	files []string
 	names []string
 }{
-	{voice.PJSIPFile, []string{"res_pjsip.so"}},
-	{voice.VoicemailFile, []string{"app_voicemail.so", "res_pjsip_mwi.so"}},
-	{voice.QueuesFile, []string{"app_queue.so"}},
-	{voice.ExtensionsFile, []string{"pbx_config.so"}},
-	{voice.FeaturesFile, []string{"features"}},
+	{[]string{voice.MusicFile}, []string{"res_musiconhold.so"}},
+	{[]string{voice.PJSIPFile}, []string{pjsipModule}},
+	{[]string{voice.HTTPFile, voice.CertificateFile, voice.KeyFile}, []string{"http"}},
+	{[]string{voice.VoicemailFile}, []string{"app_voicemail.so", "res_pjsip_mwi.so"}},
+	{[]string{voice.QueuesFile}, []string{"app_queue.so"}},
+	{[]string{voice.ExtensionsFile}, []string{"pbx_config.so"}},
+	{[]string{voice.FeaturesFile}, []string{"features"}},
 }
+
+const pjsipModule = "res_pjsip.so"
 
 const (
 	// settle is how long Asterisk may take, after its reloads returned, to show
@@ -55,7 +61,16 @@ func (e *engine) adopt(ctx context.Context, a *asterisk) error {
 		if m == nil {
 			continue
 		}
-		err = a.check(ctx, allFiles, m.Expect, voice.Expect{})
+		changed, err := e.spool.prepare(m.Expect.Mailboxes)
+		if err != nil {
+			return err
+		}
+		if changed > 0 {
+			err = e.reload(ctx, a, map[string]bool{voice.VoicemailFile: true})
+		}
+		if err == nil {
+			err = e.check(ctx, a, m, allFiles, voice.Expect{})
+		}
 		var wrong *mismatch
 		if errors.As(err, &wrong) {
 			e.log.Warn("Asterisk does not run the files on disk", "version", m.Version, "reason", wrong.reason)
@@ -78,6 +93,14 @@ func (e *engine) adopt(ctx context.Context, a *asterisk) error {
 // load makes m current, reloads the modules of the changed files and reads
 // back. A *mismatch means that Asterisk made something else of it.
 func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map[string]bool, verified voice.Expect) error {
+	if changed[voice.VoicemailFile] {
+		// Before the files can be read by an Asterisk that happens to start now.
+		n, err := e.spool.prepare(m.Expect.Mailboxes)
+		if err != nil {
+			return differs("%v", err)
+		}
+		e.log.Debug("mailboxes prepared", "changed", n)
+	}
 	if err := e.state.point(currentLink, m.Version); err != nil {
 		return err
 	}
@@ -86,7 +109,7 @@ func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map
 	}
 	deadline := time.Now().Add(settle)
 	for {
-		err := a.check(ctx, changed, m.Expect, verified)
+		err := e.check(ctx, a, m, changed, verified)
 		var wrong *mismatch
 		if !errors.As(err, &wrong) || time.Now().After(deadline) {
 			return err
@@ -97,7 +120,7 @@ func (e *engine) load(ctx context.Context, a *asterisk, m *manifest, changed map
 
 func (e *engine) reload(ctx context.Context, a *asterisk, changed map[string]bool) error {
 	for _, m := range modules {
-		if !changed[m.file] {
+		if !slices.ContainsFunc(m.files, func(file string) bool { return changed[file] }) {
 			continue
 		}
 		for _, name := range m.names {
@@ -111,9 +134,9 @@ func (e *engine) reload(ctx context.Context, a *asterisk, changed map[string]boo
 				return err
 			}
 			e.log.Debug("reloaded", "module", name, "took", time.Since(started))
-		}
-		if m.file == voice.PJSIPFile {
-			e.reloads++
+			if name == pjsipModule {
+				e.reloads++
+			}
 		}
 	}
 	return nil
@@ -128,6 +151,8 @@ func (e *engine) accept(m *manifest) error {
 		return err
 	}
 	e.setApplied(m.Version)
+	e.expect = m.Expect
+	e.tables.setEndpoints(endpointNames(m.Expect))
 	return e.state.prune()
 }
 
@@ -153,6 +178,11 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 	changed := map[string]bool{}
 	for path, sum := range m.Hashes {
 		changed[path] = old.Hashes[path] != sum || e.appliedVersion() != old.Version
+	}
+	for path := range old.Hashes {
+		if _, still := m.Hashes[path]; !still {
+			changed[path] = true
+		}
 	}
 	verified := old.Expect
 	if e.appliedVersion() != old.Version {
@@ -248,6 +278,11 @@ func (e *engine) follow(ctx context.Context, a *asterisk, changed map[string]boo
 			return err
 		}
 	}
+	if changed[voice.VoicemailFile] {
+		if err := e.syncVoicemail(ctx, a); err != nil {
+			return err
+		}
+	}
 	if !changed[voice.QueuesFile] {
 		return nil
 	}
@@ -262,11 +297,14 @@ func (e *engine) ack(ctx context.Context, a *asterisk, m *manifest, received tim
 	if len(restart) > 0 {
 		e.log.Warn("transports take effect only when Asterisk is restarted", "transports", restart)
 	}
-	e.tables.setAsterisk(func(s *pbxlinkv1.Asterisk) { s.Problem = "" })
+	if err := e.survey(ctx, a, m.Expect); err != nil {
+		return err
+	}
 	e.out.put(&pbxlinkv1.SyncRequest{Message: &pbxlinkv1.SyncRequest_Ack{Ack: &pbxlinkv1.Ack{
 		Version: m.Version, Endpoints: int32(len(m.Expect.Endpoints)), Queues: int32(len(m.Expect.Queues)),
 		Mailboxes: int32(len(m.Expect.Mailboxes)), RestartRequired: restart, Reloads: e.reloads,
-		Took: durationpb.New(time.Since(received)),
+		ServedCertificate: m.Expect.Certificate,
+		Took:              durationpb.New(time.Since(received)),
 	}}})
 	e.log.Info("snapshot in force", "version", m.Version, "endpoints", len(m.Expect.Endpoints), "took", time.Since(received))
 	return nil

@@ -28,6 +28,8 @@ const actionTimeout = 15 * time.Second
 var wantedEvents = []string{
 	"FullyBooted", "ContactStatus", "DeviceStateChange", "QueueMemberStatus", "QueueMemberAdded",
 	"QueueMemberRemoved", "QueueMemberPause", "QueueMemberPenalty", "QueueCallerJoin", "QueueCallerLeave",
+	"QueueCallerAbandon", "AgentCalled", "AgentConnect", "AgentComplete", "MessageWaiting",
+	"Newchannel", "Newstate", "NewConnectedLine", "Hangup", "MixMonitorStart", "MixMonitorStop", "MixMonitorMute",
 }
 
 // dialAsterisk connects and waits until Asterisk has loaded its modules: the
@@ -146,7 +148,7 @@ func (a *asterisk) transports(ctx context.Context, want []voice.ExpectTransport)
 	for _, t := range want {
 		now, ok := running[t.Name]
 		// A WebSocket transport has no address of its own.
-		if !ok || now.Protocol != t.Protocol || t.Protocol != "wss" && now.Bind != t.Bind {
+		if !ok || now.Protocol != t.Protocol || t.Protocol != "wss" && t.Protocol != "ws" && now.Bind != t.Bind {
 			restart = append(restart, t.Name)
 		}
 		delete(running, t.Name)

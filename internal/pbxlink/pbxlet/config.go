@@ -37,6 +37,9 @@ type Config struct {
 	// StateDir is the pbxlet's own directory. Asterisk includes the files under
 	// its "current". Required.
 	StateDir string
+	// SpoolDir is Asterisk's spool directory, with voicemail and recordings;
+	// default /var/spool/asterisk.
+	SpoolDir string
 	// AMIAddr, AMIUser and AMISecret open Asterisk's manager interface; it is
 	// meant to listen on loopback only. AMISecretFile is read instead of
 	// AMISecret when set.
@@ -55,9 +58,18 @@ type Config struct {
 	ReloadTimeout time.Duration
 }
 
+const defaultSpoolDir = "/var/spool/asterisk"
+
 func (c Config) withDefaults() (Config, error) {
 	if c.StateDir == "" || c.AMIAddr == "" || c.AMIUser == "" {
 		return c, errors.New("pbxlet: the state directory and the address and user of the manager interface are required")
+	}
+	if !filepath.IsAbs(c.StateDir) {
+		// Asterisk is told the paths below it.
+		return c, fmt.Errorf("pbxlet: the state directory %q is no absolute path", c.StateDir)
+	}
+	if c.SpoolDir == "" {
+		c.SpoolDir = defaultSpoolDir
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

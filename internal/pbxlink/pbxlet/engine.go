@@ -31,6 +31,7 @@ type engine struct {
 	cfg    Config
 	log    *slog.Logger
 	state  *state
+	spool  *spool
 	tables *tables
 	out    *outbox
 	wakeup chan struct{}
@@ -45,9 +46,16 @@ type engine struct {
 	// Used by the engine's goroutine alone:
 	members map[string]pbxlink.MemberState
 	// enforced is what every member was last told, in this run of Asterisk.
-	enforced map[memberKey]pbxlink.MemberState
+	enforced map[memberKey]pause
 	started  time.Time
 	reloads  int64
+	// policies are the entries of AstDB as last read; nil when they must be read.
+	policies map[string]string
+	// seats maps each telephone to the agent who sits there.
+	seats map[string]string
+	// expect is what the snapshot in force expects.
+	expect    voice.Expect
+	figuresAt time.Time
 }
 
 func newEngine(cfg Config, st *state, t *tables, out *outbox) (*engine, error) {
@@ -56,8 +64,8 @@ func newEngine(cfg Config, st *state, t *tables, out *outbox) (*engine, error) {
 		return nil, err
 	}
 	return &engine{
-		cfg: cfg, log: cfg.Logger, state: st, tables: t, out: out, wakeup: make(chan struct{}, 1),
-		members: members, enforced: map[memberKey]pbxlink.MemberState{},
+		cfg: cfg, log: cfg.Logger, state: st, spool: newSpool(cfg.SpoolDir, cfg.StateDir), tables: t, out: out, wakeup: make(chan struct{}, 1),
+		members: members, seats: seats(members), enforced: map[memberKey]pause{},
 	}, nil
 }
 
@@ -139,8 +147,14 @@ func sleep(ctx context.Context, d time.Duration) {
 func (e *engine) serve(ctx context.Context, a *asterisk) error {
 	if !a.started.Equal(e.started) {
 		e.started = a.started
-		e.enforced = map[memberKey]pbxlink.MemberState{}
+		e.enforced = map[memberKey]pause{}
 	}
+	e.policies = nil
+	all, transcodable, err := a.codecs(ctx)
+	if err != nil {
+		return err
+	}
+	e.tables.setAsterisk(func(s *pbxlinkv1.Asterisk) { s.Codecs, s.Transcodable = all, transcodable })
 	var events sync.WaitGroup
 	events.Go(func() {
 		for m := range a.Events() {
@@ -157,7 +171,7 @@ func (e *engine) serve(ctx context.Context, a *asterisk) error {
 		return err
 	}
 	e.tables.setAsterisk(func(s *pbxlinkv1.Asterisk) {
-		s.Up, s.Version, s.StartedAt, s.Problem = true, a.version, timestamppb.New(a.started), ""
+		s.Up, s.Version, s.StartedAt = true, a.version, timestamppb.New(a.started)
 	})
 	e.log.Info("Asterisk is reached", "version", a.version, "started", a.started, "applied", e.appliedVersion())
 	return e.work(ctx, a)
@@ -177,8 +191,12 @@ func (e *engine) work(ctx context.Context, a *asterisk) error {
 			return a.Err()
 		case <-e.wakeup:
 			err = e.pending(ctx, a)
+		case <-e.tables.naming:
+			err = e.nameRecordings(ctx, a)
 		case <-resync.C:
-			err = e.resync(ctx, a)
+			if err = e.resync(ctx, a); err == nil {
+				err = e.survey(ctx, a, e.expect)
+			}
 		case <-lookup.C:
 			switch {
 			case a.Lost():
@@ -186,7 +204,7 @@ func (e *engine) work(ctx context.Context, a *asterisk) error {
 			case e.tables.contactsDoubtful():
 				err = e.syncContacts(ctx, a)
 			}
-			err = errors.Join(err, e.lookup(ctx, a))
+			err = errors.Join(err, e.lookup(ctx, a), e.syncFigures(ctx, a))
 		}
 	}
 	return err
@@ -244,6 +262,10 @@ func (e *engine) do(ctx context.Context, a *asterisk, c *pbxlinkv1.Command) erro
 		err = e.setMembers(ctx, a, action.SetMembers)
 	case *pbxlinkv1.Command_DropContacts:
 		err = e.dropContacts(ctx, a, action.DropContacts.GetExtension())
+	case *pbxlinkv1.Command_RecordCall:
+		err = e.recordCall(ctx, a, c.GetId(), action.RecordCall)
+	case *pbxlinkv1.Command_PurgeMailbox:
+		err = e.purgeMailbox(action.PurgeMailbox)
 	default:
 		err = errors.New("this pbxlet does not know the command")
 	}
@@ -252,7 +274,7 @@ func (e *engine) do(ctx context.Context, a *asterisk, c *pbxlinkv1.Command) erro
 	}
 	result := &pbxlinkv1.CommandResult{Id: c.GetId()}
 	if err != nil {
-		result.Error = err.Error()
+		result.Error, result.Refusal = err.Error(), pbxlink.RefusalOf(err)
 	}
 	e.out.put(&pbxlinkv1.SyncRequest{Message: &pbxlinkv1.SyncRequest_CommandResult{CommandResult: result}})
 	return nil
@@ -262,7 +284,8 @@ func broken(ctx context.Context, a *asterisk) bool {
 	return ctx.Err() != nil || a.Err() != nil
 }
 
-// allFiles are the files that can be read back.
+// allFiles are the files that every snapshot has.
 var allFiles = map[string]bool{
-	voice.PJSIPFile: true, voice.QueuesFile: true, voice.VoicemailFile: true, voice.ExtensionsFile: true, voice.FeaturesFile: true,
+	voice.PJSIPFile: true, voice.QueuesFile: true, voice.VoicemailFile: true, voice.ExtensionsFile: true,
+	voice.FeaturesFile: true, voice.MusicFile: true, voice.HTTPFile: true,
 }

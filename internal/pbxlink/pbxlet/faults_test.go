@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,7 +189,8 @@ func TestEmptyAndShrinkingSnapshotsAreRefused(t *testing.T) {
 
 	truncated := few
 	truncated.Files = append([]voice.File(nil), few.Files...)
-	truncated.Files[2].Content = truncated.Files[2].Content[:100]
+	pjsip := &truncated.Files[fileIndex(t, few, voice.PJSIPFile)]
+	pjsip.Content = pjsip.Content[:100]
 	truncated.Version = strings.Repeat("a", 64)
 	truncated.Expect.Endpoints = nil
 	for i := range 30 {
@@ -197,7 +199,8 @@ func TestEmptyAndShrinkingSnapshotsAreRefused(t *testing.T) {
 	rejected(truncated, "does not have the hash")
 
 	lacking := few
-	lacking.Files = few.Files[:4]
+	without := fileIndex(t, few, voice.VoicemailFile)
+	lacking.Files = slices.Delete(slices.Clone(few.Files), without, without+1)
 	lacking.Version = strings.Repeat("b", 64)
 	rejected(lacking, "voicemail.conf is missing")
 
@@ -208,6 +211,16 @@ func TestEmptyAndShrinkingSnapshotsAreRefused(t *testing.T) {
 	if st := r.status(); st.Endpoints != 14 {
 		t.Errorf("status %+v", brief(st))
 	}
+}
+
+// fileIndex is where the snapshot has a file.
+func fileIndex(t *testing.T, s voice.Snapshot, path string) int {
+	t.Helper()
+	i := slices.IndexFunc(s.Files, func(f voice.File) bool { return f.Path == path })
+	if i < 0 {
+		t.Fatalf("the snapshot has no %s", path)
+	}
+	return i
 }
 
 func TestManagerAwayAsteriskRestarts(t *testing.T) {

@@ -1,6 +1,7 @@
 package pbxlet
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -44,6 +45,41 @@ func (t *tables) replaceFigures(now *pbxlinkv1.QueueFigures) bool {
 	t.figures[now.GetQueue()] = now
 	t.dirty.figures[now.GetQueue()] = true
 	return true
+}
+
+// figuresStale tells, once each time, whether the figures may have changed since
+// they were last read.
+func (t *tables) figuresStale() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	stale := t.stale
+	t.stale = false
+	return stale
+}
+
+// figuresInterval is the least time between two readings of the figures.
+const figuresInterval = 2 * time.Second
+
+// syncFigures reads the figures of all queues, without their members, when
+// something has happened and some time has passed since the last reading.
+func (e *engine) syncFigures(ctx context.Context, a *asterisk) error {
+	if time.Since(e.figuresAt) < figuresInterval || !e.tables.figuresStale() {
+		return nil
+	}
+	e.figuresAt = time.Now()
+	list, err := a.list(ctx, "QueueStatus", ami.Header{Name: "Member", Value: "none"})
+	if err != nil {
+		return err
+	}
+	e.tables.mu.Lock()
+	for _, m := range list {
+		if m.Event() == "QueueParams" {
+			e.tables.setFigures(m)
+		}
+	}
+	e.tables.mu.Unlock()
+	e.tables.wake()
+	return nil
 }
 
 func wholeSeconds(s string) *durationpb.Duration {

@@ -27,8 +27,8 @@ func (e *engine) setMembers(ctx context.Context, a *asterisk, set *pbxlinkv1.Set
 	if err := e.state.writeMembers(wanted); err != nil {
 		return err
 	}
-	e.members = wanted
-	return e.enforce(ctx, a)
+	e.members, e.seats = wanted, seats(wanted)
+	return errors.Join(e.enforcePolicies(ctx, a), e.enforce(ctx, a))
 }
 
 // enforce tells each member what it is to be, once in each run of Asterisk and
@@ -38,36 +38,45 @@ func (e *engine) enforce(ctx context.Context, a *asterisk) error {
 	if e.members == nil {
 		return nil
 	}
-	told := map[memberKey]pbxlink.MemberState{}
+	told := map[memberKey]pause{}
 	wrong := map[string]bool{}
 	for key, now := range e.tables.memberStates() {
-		want := e.wanted(key.extension)
-		differs := now.GetPaused() != want.Paused || want.Paused && now.GetPauseReason() != want.Reason
+		want := e.wantedPause(key.extension)
+		differs := now.GetPaused() != want.paused || want.paused && now.GetPauseReason() != want.reason
 		// A reload of app_queue keeps a pause and loses its reason.
-		lostReason := want.Paused && now.GetPaused() && now.GetPauseReason() == ""
-		if differs && (lostReason || e.enforced[key] != want) {
+		lostReason := want.paused && now.GetPaused() && now.GetPauseReason() == ""
+		before, enforced := e.enforced[key]
+		if differs && (lostReason || !enforced || before != want) {
 			wrong[key.extension] = true
 		}
 		told[key] = want
 	}
 	var failed error
 	for _, extension := range slices.Sorted(maps.Keys(wrong)) {
-		want := e.wanted(extension)
-		if err := a.pause(ctx, extension, want.Paused, want.Reason); err != nil {
+		want := e.wantedPause(extension)
+		if err := a.pause(ctx, extension, want.paused, want.reason); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("member %s: %w", extension, err))
-			maps.DeleteFunc(told, func(key memberKey, _ pbxlink.MemberState) bool { return key.extension == extension })
+			maps.DeleteFunc(told, func(key memberKey, _ pause) bool { return key.extension == extension })
 		}
 	}
 	e.enforced = told
 	return failed
 }
 
-// wanted is the state a member is to have; nobody is rung before signing in.
-func (e *engine) wanted(extension string) pbxlink.MemberState {
-	if want, ok := e.members[extension]; ok {
-		return want
+// pause is what app_queue is told of a member.
+type pause struct {
+	paused bool
+	reason string
+}
+
+// wantedPause is what a member is to be: nobody is rung before signing in. A
+// telephone without a state of its own follows the agent who sits there.
+func (e *engine) wantedPause(endpoint string) pause {
+	want, ok := e.members[endpoint]
+	if agent, seated := e.seats[endpoint]; !ok && seated {
+		want, ok = e.members[agent], true
 	}
-	return pbxlink.MemberState{Extension: extension, Paused: true}
+	return pause{paused: want.Paused || !ok, reason: want.Reason}
 }
 
 // dropContacts ends the registrations of one extension.
@@ -145,6 +154,13 @@ func (e *engine) resync(ctx context.Context, a *asterisk) error {
 		return err
 	}
 	e.tables.setDevices(devices)
+	if err := e.syncCalls(ctx, a); err != nil {
+		return err
+	}
+	if err := e.syncVoicemail(ctx, a); err != nil {
+		return err
+	}
+	e.policies = nil
 	return e.restoreMembers(ctx, a)
 }
 
@@ -153,11 +169,11 @@ func (e *engine) restoreMembers(ctx context.Context, a *asterisk) error {
 	if err := e.syncQueues(ctx, a); err != nil {
 		return err
 	}
-	if err := e.enforce(ctx, a); err != nil {
+	if err := errors.Join(e.enforcePolicies(ctx, a), e.enforce(ctx, a)); err != nil {
 		if broken(ctx, a) {
 			return err
 		}
-		e.log.Warn("queue members", "error", err)
+		e.log.Warn("states of agents", "error", err)
 	}
 	return nil
 }

@@ -21,6 +21,23 @@ func differs(format string, args ...any) error {
 	return &mismatch{fmt.Sprintf(format, args...)}
 }
 
+// check reads back everything that is to be seen of m, the TLS listeners
+// included.
+func (e *engine) check(ctx context.Context, a *asterisk, m *manifest, files map[string]bool, verified voice.Expect) error {
+	if err := a.check(ctx, files, m.Expect, verified); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc([]string{voice.PJSIPFile, voice.HTTPFile, voice.CertificateFile, voice.KeyFile},
+		func(file string) bool { return files[file] }) {
+		return nil
+	}
+	http, err := e.state.file(m.Version, voice.HTTPFile)
+	if err != nil {
+		return err
+	}
+	return a.checkCertificate(ctx, m.Expect, string(http))
+}
+
 // check reads back what the files make of Asterisk; a *mismatch says that it
 // is something else, any other error that it could not be read. Objects that
 // are not ours are left alone. What was verified before need not be looked at

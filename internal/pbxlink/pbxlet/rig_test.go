@@ -137,7 +137,7 @@ func (r *rig) startPbxlet() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.pbxlet = &running{cancel: cancel, done: make(chan error, 1)}
 	cfg := pbxlet.Config{
-		Dir: r.link, ServerName: "localhost", StateDir: r.asterisk.StateDir, Logger: logger(r.t),
+		Dir: r.link, ServerName: "localhost", StateDir: r.asterisk.StateDir, SpoolDir: r.asterisk.SpoolDir, Logger: logger(r.t),
 		AMIAddr: r.asterisk.AMIAddr, AMIUser: r.asterisk.AMIUser, AMISecret: r.asterisk.AMISecret,
 	}
 	done := r.pbxlet.done

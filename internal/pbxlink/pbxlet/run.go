@@ -39,7 +39,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer st.close()
 	out := newOutbox()
-	t := newTables(out.wake)
+	t := newTables(out.wake, cfg.SpoolDir)
 	e, err := newEngine(cfg, st, t, out)
 	if err != nil {
 		return err

@@ -22,7 +22,8 @@ import (
 //	versions/<version>/       the files of a version and its manifest.json
 //	current -> versions/...   what Asterisk loads
 //	good -> versions/...      the last version read back from Asterisk
-//	members.json              the wanted run-time state of queue members
+//	members.json              the wanted run-time state of agents and telephones
+//	mailboxes.json            the owner and the PIN last put in force of every mailbox
 //	lock                      held by the one pbxlet that may be here
 type state struct {
 	dir  string
@@ -46,7 +47,7 @@ type manifest struct {
 
 var (
 	versionPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	filePattern    = regexp.MustCompile(`^[a-z_]+\.conf$`)
+	filePattern    = regexp.MustCompile(`^[a-z_]+\.(conf|crt|key)$`)
 )
 
 // openState takes the state directory for this process alone.
@@ -141,6 +142,15 @@ func holds(m *manifest, snapshot *pbxlinkv1.Snapshot) bool {
 	return len(m.Hashes) == len(snapshot.GetFiles())
 }
 
+// file is the content of one file of a version, nothing when it has none.
+func (s *state) file(version, path string) ([]byte, error) {
+	content, err := os.ReadFile(filepath.Join(s.versionDir(version), path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("pbxlet: state: %w", err)
+	}
+	return content, nil
+}
+
 func (s *state) versionDir(version string) string {
 	return filepath.Join(s.dir, versionsDir, version)
 }
@@ -210,18 +220,28 @@ func (s *state) writeMembers(members map[string]pbxlink.MemberState) error {
 	if err != nil {
 		return fmt.Errorf("pbxlet: state: %w", err)
 	}
-	tmp := filepath.Join(s.dir, membersFile+".new")
-	if err := writeSynced(tmp, text); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, filepath.Join(s.dir, membersFile)); err != nil {
-		return fmt.Errorf("pbxlet: state: %w", err)
-	}
-	return syncDir(s.dir)
+	return replaceFile(filepath.Join(s.dir, membersFile), text)
 }
 
+// replaceFile changes a file durably in one step.
+func replaceFile(path string, content []byte) error {
+	tmp := path + ".new"
+	if err := writeSynced(tmp, content); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("pbxlet: state: %w", err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeSynced writes a file durably; private keys are for their owner alone.
 func writeSynced(path string, content []byte) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	mode := fs.FileMode(0o640)
+	if filepath.Ext(path) == ".key" {
+		mode = 0o600
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
 	if err != nil {
 		return fmt.Errorf("pbxlet: state: %w", err)
 	}

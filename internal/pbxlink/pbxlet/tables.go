@@ -2,6 +2,7 @@ package pbxlet
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,8 @@ const interfacePrefix = "PJSIP/"
 // it is bounded by the size of the center however long the manager is away.
 type tables struct {
 	wake func()
+	// naming is filled when a recording began whose file is not known.
+	naming chan struct{}
 
 	mu       sync.Mutex
 	asterisk *pbxlinkv1.Asterisk
@@ -27,10 +30,16 @@ type tables struct {
 	members  map[memberKey]*pbxlinkv1.QueueMember
 	figures  map[string]*pbxlinkv1.QueueFigures
 	devices  map[string]string
+	// voicemail are unread and read messages by mailbox.
+	voicemail map[string][2]int32
+	calls     calls
 	// nameless are contacts whose user agent has not been looked up.
 	nameless map[contactKey]bool
 	// moved are the extensions whose device changed state since the last call of contactsDoubtful.
 	moved map[string]bool
+	// stale tells that something has happened at a queue since the figures were
+	// last read.
+	stale bool
 	dirty unsent
 }
 
@@ -39,22 +48,24 @@ type memberKey struct{ queue, extension string }
 type contactKey struct{ extension, uri string }
 
 type unsent struct {
-	asterisk, allContacts, allMembers bool
-	contacts, figures, devices        map[string]bool
-	members                           map[memberKey]bool
+	asterisk, allContacts, allMembers, allVoicemail bool
+	contacts, figures, devices, voicemail           map[string]bool
+	members                                         map[memberKey]bool
 }
 
 func newUnsent() unsent {
 	return unsent{
-		contacts: map[string]bool{}, figures: map[string]bool{}, devices: map[string]bool{}, members: map[memberKey]bool{},
+		contacts: map[string]bool{}, figures: map[string]bool{}, devices: map[string]bool{},
+		voicemail: map[string]bool{}, members: map[memberKey]bool{},
 	}
 }
 
-func newTables(wake func()) *tables {
+func newTables(wake func(), spoolDir string) *tables {
 	return &tables{
-		wake: wake, asterisk: &pbxlinkv1.Asterisk{},
+		wake: wake, naming: make(chan struct{}, 1), asterisk: &pbxlinkv1.Asterisk{},
 		contacts: map[string]map[string]*pbxlinkv1.Contact{}, members: map[memberKey]*pbxlinkv1.QueueMember{},
 		figures: map[string]*pbxlinkv1.QueueFigures{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
+		voicemail: map[string][2]int32{}, calls: newCalls(filepath.Join(spoolDir, "monitor") + "/"),
 	}
 }
 
@@ -88,10 +99,21 @@ func (t *tables) event(m ami.Message) {
 		changed = t.deviceEvent(m)
 	case "QueueMemberStatus", "QueueMemberAdded", "QueueMemberPause", "QueueMemberPenalty", "QueueMemberRemoved":
 		changed = t.setMember(m, m.Event() == "QueueMemberRemoved")
+	case "AgentConnect", "AgentComplete", "QueueCallerAbandon":
+		t.stale, changed = true, false
+	case "MessageWaiting":
+		changed = t.mailboxEvent(m)
 	case "QueueCallerJoin", "QueueCallerLeave":
+		t.stale = true
 		changed = t.callersEvent(m)
 	default:
-		changed = false
+		changed = t.calls.event(m)
+		if len(t.calls.unnamed) > 0 {
+			select {
+			case t.naming <- struct{}{}:
+			default:
+			}
+		}
 	}
 	t.mu.Unlock()
 	if changed {
@@ -296,6 +318,7 @@ func (t *tables) markAll() {
 	// While Asterisk is away its tables are memories; saying that they are
 	// complete would unregister phones that are not.
 	t.dirty.allContacts, t.dirty.allMembers = t.asterisk.GetUp(), t.asterisk.GetUp()
+	t.dirty.allVoicemail, t.calls.all = t.asterisk.GetUp(), t.asterisk.GetUp()
 	t.dirty.figures = keysOf(t.figures)
 	for extension := range t.devices {
 		t.dirty.devices[extension] = true
@@ -334,6 +357,8 @@ func (t *tables) take() *pbxlinkv1.Events {
 	for extension := range d.devices {
 		e.Devices = append(e.Devices, &pbxlinkv1.DeviceState{Extension: extension, State: t.devices[extension]})
 	}
+	t.takeVoicemail(e)
+	t.calls.take(e)
 	t.dirty = newUnsent()
 	if proto.Equal(e, &pbxlinkv1.Events{}) {
 		return nil
