@@ -1,153 +1,276 @@
 package voice
 
 import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ringmaster-dev/ringmaster/internal/voice/conffile"
 )
 
 var hostile = []string{
-	"plain", "a;b", ";--", `\;--`, `\`, `x\\;`, `"quoted"`, `a, b`, "(", ")(", "[", "]", "a\nexten => 1,1,System(rm)",
-	"\r", "\x00", "${SHELL(id)}", "$[1+1]", "#include x", "=> y", "<b>", "é漢\u2028", "\xff", " ", strings.Repeat("a", 300),
+	"plain", "", " ", "a;b", ";--", `\;--`, "--;", `\`, `x\\;`, `"quoted"`, `"`, "a, b", "(", ")(", "[", "]", "[general]", "](+)", "(!)",
+	"a\nexten => 1,1,System(rm)", "\r", "\r\n#exec /bin/sh", "\x00", "${SHELL(id)}", "${ENV(PATH)}", "$[1+1]", "#include x", "#exec x", "=> y", "+= y",
+	"<b>", "x|maxsecs=9", "é漢\u2028", "\u202e", "\u0085", "\xff", "a&b^c~d", "'", "{}", "}", ",", "!", "%", strings.Repeat("a", 300),
+	strings.Repeat(";--", 3500), strings.Repeat("漢", 3500),
 }
 
-// render puts the text into every free field of one endpoint and one queue.
-func renderHostile(text string) (Snapshot, error) {
-	e := testEndpoint("1001")
-	e.DisplayName = text
-	e.CallerID.Name = text
-	e.Voicemail = &Mailbox{PIN: "4711", FullName: text}
-	return Render(Center{
-		PBX: testPBX(), Agents: []Endpoint{e, testEndpoint("1002")},
-		Queues: []Queue{{Key: "Queue/q", Name: "q", Members: []Member{{Extension: "1001", Name: text}, {Extension: "1002"}}}},
-	})
+// free are the fields that hold text of people; all others are identifiers.
+var free = regexp.MustCompile(`^(Agents|Telephones)\[\d\]\.(DisplayName|CallerID\.Name|Voicemail\.FullName)$|^Queues\[\d\]\.Members\[\d\]\.Name$`)
+
+// leaf is one string anywhere in a center.
+type leaf struct {
+	path string
+	set  func(*Center, string)
 }
 
-// FuzzFreeText proves that no text in a free field changes any other line, and
-// that it comes back as itself when the file is read as Asterisk reads it.
+// leaves are all strings of a center but those that go into no file.
+func leaves(v reflect.Value, path string, get func(*Center) reflect.Value) []leaf {
+	var out []leaf
+	switch v.Kind() {
+	case reflect.String:
+		return []leaf{{strings.TrimPrefix(path, "."), func(c *Center, s string) { get(c).SetString(s) }}}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			out = leaves(v.Elem(), path, func(c *Center) reflect.Value { return get(c).Elem() })
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			out = append(out, leaves(v.Index(i), fmt.Sprintf("%s[%d]", path, i), func(c *Center) reflect.Value { return get(c).Index(i) })...)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; name != "Key" && name != "Hash" {
+				out = append(out, leaves(v.Field(i), path+"."+name, func(c *Center) reflect.Value { return get(c).Field(i) })...)
+			}
+		}
+	}
+	return out
+}
+
+func everyLeaf(t testing.TB) []leaf {
+	c := everything(t)
+	return leaves(reflect.ValueOf(c), "", func(c *Center) reflect.Value { return reflect.ValueOf(c).Elem() })
+}
+
+// parsed are the sections of every file of a snapshot.
+func parsed(t testing.TB, s Snapshot) map[string][]conffile.Section {
+	t.Helper()
+	files := map[string][]conffile.Section{}
+	for _, f := range s.Files {
+		if f.Path == CertificateFile || f.Path == KeyFile {
+			continue
+		}
+		got, err := conffile.Parse(string(f.Content))
+		if err != nil {
+			t.Fatalf("%s: %v", f.Path, err)
+		}
+		if len(got.Directives) > 0 {
+			t.Fatalf("%s: directives %v", f.Path, got.Directives)
+		}
+		files[f.Path] = got.Sections
+	}
+	return files
+}
+
+// TestFreeFields keeps the list of free fields true to the model.
+func TestFreeFields(t *testing.T) {
+	found := map[string]bool{}
+	digits := regexp.MustCompile(`\[\d\]`)
+	for _, l := range everyLeaf(t) {
+		if free.MatchString(l.path) {
+			found[digits.ReplaceAllString(l.path, "")] = true
+		}
+	}
+	want := []string{
+		"Agents.CallerID.Name", "Agents.DisplayName", "Agents.Voicemail.FullName", "Queues.Members.Name", "Telephones.CallerID.Name", "Telephones.DisplayName",
+	}
+	var got []string
+	for name := range found {
+		got = append(got, name)
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// FuzzFreeText proves that no text in a free field changes any other line of any
+// file, and that it comes back as itself when the file is read as Asterisk
+// reads it: in one field at a time, and in all at once.
 func FuzzFreeText(f *testing.F) {
 	for _, s := range hostile {
 		f.Add(s)
 	}
-	const neutral = "neutral"
+	base := everything(f)
+	fields := slices.DeleteFunc(everyLeaf(f), func(l leaf) bool { return !free.MatchString(l.path) })
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := renderHostile(text)
-		if (err != nil) != (checkText(text) != nil) {
-			t.Fatalf("%q: error %v", text, err)
-		}
-		if err != nil {
-			return
-		}
-		want, err := renderHostile(neutral)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range got.Files {
-			compareFiles(t, text, file, fileOf(t, want, file.Path))
+		checkFreeText(t, base, fields, text)
+		for _, l := range fields {
+			checkFreeText(t, base, []leaf{l}, text)
 		}
 	})
 }
 
-func compareFiles(t *testing.T, text string, got, want File) {
+func checkFreeText(t *testing.T, base Center, fields []leaf, text string) {
 	t.Helper()
-	gotSections, err := parseConfig(string(got.Content))
-	if err != nil {
-		t.Fatalf("%s with %q: %v", got.Path, text, err)
+	rendered := func(text string) (Snapshot, error) {
+		c := deepCopy(base)
+		for _, l := range fields {
+			l.set(&c, text)
+		}
+		return Render(c)
 	}
-	wantSections, err := parseConfig(string(want.Content))
+	got, err := rendered(text)
+	if (err != nil) != (checkText(text) != nil) {
+		t.Fatalf("%q in %s: error %v", text, fields[0].path, err)
+	}
+	if err != nil {
+		return
+	}
+	want, err := rendered("neutral")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(gotSections) != len(wantSections) {
-		t.Fatalf("%s with %q: %d sections, want %d", got.Path, text, len(gotSections), len(wantSections))
-	}
-	for i, section := range wantSections {
-		g := gotSections[i]
-		if strings.HasPrefix(section.name, "ringmaster-") && section.name != "ringmaster-global" && got.Path == PJSIPFile {
-			g.name = section.name // the revision names the content
+	wantFiles := parsed(t, want)
+	for path, sections := range parsed(t, got) {
+		if len(sections) != len(wantFiles[path]) {
+			t.Fatalf("%s with %q in %s: %d sections, want %d", path, text, fields[0].path, len(sections), len(wantFiles[path]))
 		}
-		if g.name != section.name || len(g.settings) != len(section.settings) {
-			t.Fatalf("%s with %q: section %+v, want %+v", got.Path, text, g, section)
-		}
-		for j, w := range section.settings {
-			compareSetting(t, text, got.Path, g.settings[j], w)
+		for i, section := range sections {
+			compareSection(t, path, text, section, wantFiles[path][i])
 		}
 	}
 }
 
-func compareSetting(t *testing.T, text, path string, got, want setting) {
+func compareSection(t *testing.T, path, text string, got, want conffile.Section) {
 	t.Helper()
-	if got == want {
-		return
+	gotSettings, wantSettings := got.Settings, want.Settings
+	got.Settings, want.Settings = nil, nil
+	if path == PJSIPFile && strings.HasPrefix(want.Name, "ringmaster-") && want.Name != "ringmaster-global" {
+		got.Name = want.Name // the revision names the content
 	}
-	ok := false
-	switch {
-	case got.key != want.key:
-	case path == PJSIPFile && got.key == RevisionOption:
-		ok = true // it names the content
-	case path == PJSIPFile && got.key == "callerid":
-		ok = got.value == `"`+strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text)+`" <1001>`
-	case path == QueuesFile && got.key == "member":
-		args := splitArgs(got.value)
-		name := strings.TrimSpace(text)
-		if text == "" {
-			name = "1001"
+	if diff := cmp.Diff(want, got); diff != "" || len(gotSettings) != len(wantSettings) {
+		t.Fatalf("%s with %q: section %s has %d settings, want %d\n%s", path, text, want.Name, len(gotSettings), len(wantSettings), diff)
+	}
+	for i, w := range wantSettings {
+		if g := gotSettings[i]; g != w && !carries(path, text, g, w) {
+			t.Fatalf("%s with %q: %+v, want %+v", path, text, g, w)
 		}
-		ok = len(args) == 7 && args[0] == "PJSIP/1001" && args[1] == "0" && args[2] == name && args[4] == "no" && args[6] == "yes"
-	case path == VoicemailFile && got.key == "1001":
-		fields := strings.Split(got.value, ",")
-		ok = len(fields) == 5 && fields[0] == "4711" && fields[4] == "maxmsg=100|maxsecs=180" && fields[1] == strings.TrimSpace(strings.ReplaceAll(text, ",", ""))
-	}
-	if !ok {
-		t.Fatalf("%s with %q: %s=%s, want %s=%s", path, text, got.key, got.value, want.key, want.value)
 	}
 }
 
-// FuzzIdentifiers proves that fields that are identifiers are either refused
-// or leave every file readable with the same number of sections.
+// carries tells whether a setting differs from the neutral one in nothing but
+// the text, which stands where Asterisk looks for it.
+func carries(path, text string, got, want conffile.Setting) bool {
+	value := got.Value
+	if got.Key != want.Key || got.Object != want.Object || got.Append != want.Append {
+		return false
+	}
+	switch {
+	case path == PJSIPFile && got.Key == RevisionOption:
+		return true // it names the content
+	case path == PJSIPFile && got.Key == "callerid":
+		name, number, ok := unquote(value)
+		_, wantNumber, _ := unquote(want.Value)
+		return ok && number == wantNumber && (name == text || text == "")
+	case path == QueuesFile && got.Key == "member":
+		args, wantArgs := conffile.SplitArguments(value), strings.Split(want.Value, ",")
+		if len(args) != 7 || args[2] != strings.TrimSpace(text) && text != "" {
+			return false
+		}
+		args[2] = wantArgs[2]
+		return slices.Equal(args, wantArgs)
+	case path == VoicemailFile:
+		fields, wantFields := strings.Split(value, ","), strings.Split(want.Value, ",")
+		if len(fields) != 5 || fields[1] != strings.TrimSpace(strings.ReplaceAll(text, ",", "")) && text != "" {
+			return false
+		}
+		fields[1] = wantFields[1]
+		return slices.Equal(fields, wantFields)
+	}
+	return false
+}
+
+// unquote reads "name" <number> as ast_callerid_parse does.
+func unquote(value string) (name, number string, ok bool) {
+	var b strings.Builder
+	for i := 1; i < len(value) && value[0] == '"'; i++ {
+		switch {
+		case value[i] == '\\' && i+1 < len(value):
+			i++
+			b.WriteByte(value[i])
+		case value[i] == '"':
+			number, ok = strings.CutPrefix(value[i+1:], " <")
+			return b.String(), strings.TrimSuffix(number, ">"), ok && strings.HasSuffix(number, ">")
+		default:
+			b.WriteByte(value[i])
+		}
+	}
+	return "", "", false
+}
+
+// FuzzIdentifiers proves that every other field is either refused or holds
+// nothing that means anything to a parser or an application: no control
+// character, blank, comma, semicolon, quote, bracket, brace, dollar or "&".
 func FuzzIdentifiers(f *testing.F) {
-	for _, s := range append(hostile, "1001", "alice.r", "from-sip", "600", "*5") {
+	for _, s := range append(hostile, "1001", "alice.r", "from-sip", "600", "*5", "en-GB", "/a/b", "../a", "a/../b", "10.0.0.0/8", "+39", "Ringall") {
 		f.Add(s)
 	}
-	base, err := renderHostile("x")
-	if err != nil {
-		f.Fatal(err)
-	}
+	base := everything(f)
+	fields := slices.DeleteFunc(everyLeaf(f), func(l leaf) bool { return free.MatchString(l.path) })
 	f.Fuzz(func(t *testing.T, text string) {
-		for _, set := range []func(*Center){
-			func(c *Center) { c.PBX.Realm = text },
-			func(c *Center) { c.PBX.AdvertisedAddress = text },
-			func(c *Center) { c.Agents[0].Username = text },
-			func(c *Center) { c.Agents[0].HA1 = text },
-			func(c *Center) { c.Agents[0].CallerID.Number = text },
-			func(c *Center) { c.Agents[0].Codecs = []string{text} },
-			func(c *Center) { c.Agents[0].Voicemail.PIN = text },
-			func(c *Center) { c.Queues[0].Name = text },
-			func(c *Center) { c.Queues[0].Number = text },
-		} {
-			e := testEndpoint("1001")
-			e.Voicemail = &Mailbox{PIN: "4711"}
-			c := Center{
-				PBX: testPBX(), Agents: []Endpoint{e, testEndpoint("1002")},
-				Queues: []Queue{{Key: "Queue/q", Name: "q", Members: []Member{{Extension: "1001"}, {Extension: "1002"}}}},
-			}
-			set(&c)
+		harmless := utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+			return !isIdentifier(r) && !strings.ContainsRune("*#+:/", r)
+		})
+		for _, l := range fields {
+			c := deepCopy(base)
+			l.set(&c, text)
 			s, err := Render(c)
 			if err != nil {
 				continue
 			}
-			for _, file := range s.Files {
-				got, err := parseConfig(string(file.Content))
-				if err != nil {
-					t.Fatalf("%s with %q: %v", file.Path, text, err)
-				}
-				want, err := parseConfig(string(fileOf(t, base, file.Path).Content))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(got) != len(want) {
-					t.Fatalf("%s with %q: %d sections, want %d", file.Path, text, len(got), len(want))
-				}
+			if !harmless {
+				t.Fatalf("%s accepts %q", l.path, text)
 			}
+			parsed(t, s)
 		}
 	})
+}
+
+// deepCopy copies what a leaf may change.
+func deepCopy(c Center) Center {
+	return copyOf(reflect.ValueOf(c)).Interface().(Center)
+}
+
+func copyOf(v reflect.Value) reflect.Value {
+	out := reflect.New(v.Type()).Elem()
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			out.Set(reflect.New(v.Type().Elem()))
+			out.Elem().Set(copyOf(v.Elem()))
+		}
+	case reflect.Slice:
+		if v.IsNil() || v.Type().Elem().Kind() == reflect.Uint8 {
+			return v
+		}
+		out.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		for i := range v.Len() {
+			out.Index(i).Set(copyOf(v.Index(i)))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			out.Field(i).Set(copyOf(v.Field(i)))
+		}
+	default:
+		return v
+	}
+	return out
 }

@@ -14,9 +14,11 @@ import (
 // httpSessions is how many WebSockets may be open; Asterisk's own limit is 100.
 const httpSessions = 10000
 
-// renderHTTP writes http.conf, the listeners of WS and WSS. The machine's own
-// file includes this one first: Asterisk heeds the first [general] only, so the
-// machine's counts where the PBX asks for neither listener.
+// renderHTTP writes http.conf, the listeners of WS and WSS. What the PBX does
+// not ask for is left to the machine's own file, which includes this one. Of
+// several sections [general] Asterisk heeds the first, and of an option that is
+// there twice the last: so there is one for the case that this file comes
+// first, and what counts is added to whichever that is.
 func renderHTTP(c Center, _ *Expect) (File, error) {
 	p := c.PBX
 	var b bytes.Buffer
@@ -24,7 +26,7 @@ func renderHTTP(c Center, _ *Expect) (File, error) {
 	set := func(key, value string) { fmt.Fprintf(&b, "%s=%s\n", key, value) }
 	secure := p.WSSPort != 0 && p.Certificate != nil
 	if p.WSPort != 0 || secure {
-		b.WriteString("\n[general]\n")
+		b.WriteString("\n[general]\n[general](+)\n")
 		set("sessionlimit", strconv.Itoa(httpSessions))
 	}
 	if p.WSPort != 0 {
