@@ -1,9 +1,12 @@
 package desk_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -103,8 +106,8 @@ func TestClientSettings(t *testing.T) {
 }
 
 // hotDeskFixture has three telephones on floor 1, one on floor 2 and one of another center; alice and bob may use floor 1.
-func hotDeskFixture(t *testing.T) *fixture {
-	f := newFixture(t)
+func hotDeskFixture(t *testing.T, change ...func(*desk.Options)) *fixture {
+	f := newFixture(t, change...)
 	for name, labels := range map[string]map[string]string{"t1": {"floor": "1"}, "t2": {"floor": "1"}, "t3": {"floor": "1"}, "up": {"floor": "2"}} {
 		f.ok(f.store.PutTelephone(t.Context(), store.Telephone{
 			Key: agentKey(name), DisplayName: "Desk " + strings.ToUpper(name), Username: "sip-" + name, Labels: labels,
@@ -159,8 +162,20 @@ func TestTelephoneList(t *testing.T) {
 	}
 }
 
+// sessionSpy remembers the sessions that were opened.
+type sessionSpy struct {
+	desk.Store
+	opened []string
+}
+
+func (s *sessionSpy) CreateSession(ctx context.Context, agent store.Key, client store.Client, tokenHash string, ttl time.Duration) error {
+	s.opened = append(s.opened, tokenHash)
+	return s.Store.CreateSession(ctx, agent, client, tokenHash, ttl)
+}
+
 func TestHotDesk(t *testing.T) {
-	f := hotDeskFixture(t)
+	spy := &sessionSpy{}
+	f := hotDeskFixture(t, func(o *desk.Options) { spy.Store, o.Store = o.Store, spy })
 	at := func(name string) map[string]string { return map[string]string{"telephone": name} }
 	alice := f.loginWith("alice", "", "t1")
 	f.wantPresence(alice, "Ready  Other t1")
@@ -173,6 +188,9 @@ func TestHotDesk(t *testing.T) {
 	}
 	if p, err := f.store.GetPresence(t.Context(), agentKey("bob")); err != nil || p.SignedIn {
 		t.Errorf("bob after a refused sign-in: %+v, %v", p, err)
+	}
+	if _, err := f.store.GetSession(t.Context(), spy.opened[len(spy.opened)-1]); len(spy.opened) != 2 || !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("session %d of a refused sign-in: %v", len(spy.opened), err)
 	}
 	for _, name := range []string{"up", "t9", "nonsense"} {
 		body["telephone"] = name

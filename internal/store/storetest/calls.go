@@ -70,6 +70,13 @@ func testCalls(t *testing.T, open Open) {
 	if diff := cmp.Diff(want, c.onlyCall("alice")); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
+	// An old report does not make it ring again, one without a state says nothing of it.
+	for _, state := range []store.CallState{store.CallRinging, ""} {
+		c.must(c.PutCall(c.ctx, pbx, store.Call{Uniqueid: "u1", State: state}))
+		if diff := cmp.Diff(want, c.onlyCall("alice")); diff != "" {
+			t.Fatalf("after %q (-want +got):\n%s", state, diff)
+		}
+	}
 	clk.advance(time.Minute)
 	c.must(c.PutCall(c.ctx, pbx, store.Call{Uniqueid: "u1", State: store.CallEnded}))
 	want.State, want.EndedAt = store.CallEnded, clk.now()
@@ -241,8 +248,10 @@ func testCallCommands(t *testing.T, open Open) {
 	}
 
 	// Withdrawn or too old: nobody's work.
-	withdrawn, old := add(store.VerbResume), add(store.VerbRestart)
+	withdrawn := add(store.VerbResume)
 	c.must(c.FinishCallCommand(c.ctx, withdrawn.ID, store.OutcomeWithdrawn, ""))
+	claim()
+	old := add(store.VerbRestart)
 	clk.advance(store.CallCommandTTL)
 	claim()
 	clk.advance(10 * store.CallCommandTTL)
