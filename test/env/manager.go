@@ -215,7 +215,7 @@ func (e *Env) StartPBXlet(ctx context.Context, cp *ControlPlane, asterisk *Aster
 	return e.Start(ctx, Command{
 		Name: part, Path: program, Dir: dir,
 		Args: []string{
-			"pbxlet", "--link-dir", dir, "--state-dir", asterisk.StateDir,
+			"pbxlet", "--link-dir", dir, "--state-dir", asterisk.StateDir, "--spool-dir", asterisk.SpoolDir,
 			"--ami-address", asterisk.AMIAddr, "--ami-user", asterisk.AMIUser, "--ami-secret-file", secretFile,
 		},
 	})
