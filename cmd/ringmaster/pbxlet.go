@@ -26,9 +26,10 @@ func pbxletCommand() *cobra.Command {
 	f.StringVar(&c.ServerName, "server-name", "", "name in the manager's certificate (default: the host of the address)")
 	f.StringVar(&c.PBX, "pbx", "", "the PBX as namespace/name (default: the file pbx in --link-dir)")
 	f.StringVar(&c.StateDir, "state-dir", "/var/lib/ringmaster", "directory whose current/*.conf Asterisk's own files include")
+	f.StringVar(&c.SpoolDir, "spool-dir", "/var/spool/asterisk", "Asterisk's spool directory, with voicemail and recordings")
 	amiFlags(cmd, &c.AMIAddr, &c.AMIUser, &c.AMISecretFile)
 	f.Float64Var(&c.MaxShrink, "max-shrink", 0.5, "share of endpoints a configuration may remove without the manager's explicit word")
 	f.DurationVar(&c.ReloadTimeout, "reload-timeout", 0, "time after which a reload is reported as hanging (default 30s)")
-	cmd.AddCommand(pbxletJoinCommand(), pbxletLeaveCommand(), pbxletPrepareCommand(), pbxletCheckCommand())
+	cmd.AddCommand(pbxletJoinCommand(), pbxletLeaveCommand(), pbxletPrepareCommand(), pbxletCheckCommand(), pbxletDrainCommand())
 	return cmd
 }

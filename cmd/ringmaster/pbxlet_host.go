@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/join"
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlet"
 )
 
 // hostFlags are common to join and leave.
@@ -145,6 +147,27 @@ func pbxletCheckCommand() *cobra.Command {
 	f.BoolVar(&ready, "ready", false, "Asterisk has loaded a configuration of the manager's; whether manager and pbxlet are there does not matter")
 	f.DurationVar(&timeout, "timeout", 5*time.Second, "how long Asterisk may take")
 	cmd.MarkFlagsOneRequired("live", "ready")
+	return cmd
+}
+
+func pbxletDrainCommand() *cobra.Command {
+	c := pbxlet.Config{}
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "drain",
+		Short: "End Asterisk when its calls have ended",
+		Long:  "End Asterisk when its calls have ended. New calls are refused at once. It is not started again by this command.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			_, err := pbxlet.Drain(ctx, c)
+			return err
+		},
+	}
+	amiFlags(cmd, &c.AMIAddr, &c.AMIUser, &c.AMISecretFile)
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "how long calls may last; those left are hung up then")
 	return cmd
 }
 

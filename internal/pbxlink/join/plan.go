@@ -249,7 +249,7 @@ func (p *plan) unit() error {
 // args are those of `ringmaster pbxlet`.
 func (p *plan) args() []string {
 	args := []string{
-		"--link-dir=" + filepath.Join(p.ConfigDir, "link"), "--state-dir=" + p.StateDir,
+		"--link-dir=" + filepath.Join(p.ConfigDir, "link"), "--state-dir=" + p.StateDir, "--spool-dir=" + p.SpoolDir,
 		"--ami-address=127.0.0.1:" + p.amiPort, "--ami-secret-file=" + p.secretFile(),
 	}
 	if p.Manager != "" {
