@@ -252,7 +252,7 @@ func (t *table) fill(d *draft[v1alpha1.Agent], spec map[string]any) error {
 		err = json.Unmarshal(data, &agent)
 		if err == nil {
 			d.object = agent
-			return nil
+			return t.kept(d)
 		}
 		// Durations and JSON cells are checked when they are decoded; the error does not always say which one it was.
 		path, ok := t.undecodable(spec, d)
@@ -264,6 +264,21 @@ func (t *table) fill(d *draft[v1alpha1.Agent], spec map[string]any) error {
 		delete(d.fields, "spec."+path)
 		remove(spec, strings.Split(path, "."))
 	}
+}
+
+// kept reports cells that the object does not show: a zero is as nothing.
+func (t *table) kept(d *draft[v1alpha1.Agent]) error {
+	object, err := toMap(d.object)
+	if err != nil {
+		return err
+	}
+	for path, setting := range d.fields {
+		if _, ok := dig(object, strings.Split(path, ".")); !ok {
+			t.tell(d.position.Line, "", setting.Name, setting.Value, Dropped, strings.TrimPrefix(path, "spec.")+": as if it was left out")
+			delete(d.fields, path)
+		}
+	}
+	return nil
 }
 
 // undecodable finds a field that cannot be decoded by itself.
@@ -294,7 +309,11 @@ func (t *table) identify(d *draft[v1alpha1.Agent], other map[string]asteriskconf
 			t.tell(line, "", "fullName", "", Dropped, "the row has neither fullName nor name and is left out")
 			return false
 		}
-		spec.FullName = fullName(given.Value)
+		spec.FullName = given.Value
+	}
+	if clean := fullName(spec.FullName); clean != spec.FullName {
+		t.tell(line, given.Value, "fullName", spec.FullName, Changed, "some characters are not legal: "+clean)
+		spec.FullName = clean
 	}
 	name := given.Value
 	if name == "" {

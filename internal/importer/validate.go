@@ -166,7 +166,7 @@ func explain(err *field.Error) string {
 	if text == "" {
 		text = strings.ToLower(string(err.Type))
 	}
-	return err.Field + ": " + text
+	return err.Field + ": " + strings.TrimPrefix(text, err.Field+" in body ")
 }
 
 func toMap(object any) (map[string]any, error) {

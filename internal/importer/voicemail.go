@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,9 @@ import (
 
 // boxOption is how a mailbox line is called in a report: the PIN in it is not repeated.
 const boxOption = "mailbox line"
+
+// maxMessages in a mailbox, app_voicemail's own limit.
+const maxMessages = 9999
 
 // Why settings of voicemail.conf are left out, by their names.
 var voicemailReasons = map[string]string{
@@ -173,11 +177,10 @@ func (p *phone) boxLimits(s *section, line asteriskconf.Setting, general *sectio
 		s.drop(setting, why)
 	}
 	if setting, ok := values["messages"]; ok {
-		if n, err := strconv.Atoi(setting.Value); err == nil {
-			p.spec().Voicemail.MaxMessages = int32(min(max(n, -1), 1<<30))
-			p.from("spec.voicemail.maxMessages", setting)
+		if n, err := strconv.Atoi(setting.Value); err == nil && n >= 1 && n <= maxMessages {
+			p.spec().Voicemail.MaxMessages = int32(n)
 		} else {
-			s.drop(setting, "not a number")
+			s.drop(setting, fmt.Sprintf("not a number from 1 to %d", maxMessages))
 		}
 	}
 	if setting, ok := values["length"]; ok {

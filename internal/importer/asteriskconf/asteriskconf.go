@@ -106,17 +106,19 @@ func strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
 }
 
-// comments removes comments line by line; its value is how many block comments are open.
+// comments removes comments line by line; its value is how many block comments are open. An end without a beginning makes it
+// negative, and then Asterisk skips lines as if a comment was open.
 type comments int
 
 // strip returns what is left of a line: ";" begins a comment, "\;" is a semicolon, ";--" and "--;" enclose a block, which may
-// nest.
+// nest. It is false if too many are nested.
 func (c *comments) strip(line string) (string, bool) {
 	var out []byte
 	from := 0
+	on := *c == 0
 	for i := 0; i < len(line); i++ {
 		if line[i] != ';' {
-			if *c == 0 {
+			if on {
 				out = append(out, line[i])
 			}
 			continue
@@ -124,7 +126,7 @@ func (c *comments) strip(line string) (string, bool) {
 		rest := line[i+1:]
 		switch {
 		case i > from && line[i-1] == '\\':
-			if *c == 0 {
+			if on {
 				out[len(out)-1] = ';'
 			}
 		case strings.HasPrefix(rest, "--") && !strings.HasPrefix(rest, "---"):
@@ -132,11 +134,18 @@ func (c *comments) strip(line string) (string, bool) {
 				return "", false
 			}
 			*c++
+			on = false
 			i += 2
-		case *c > 0 && i >= from+2 && line[i-2:i] == "--":
-			*c--
+		case i >= from+2 && line[i-2:i] == "--":
+			if *c--; *c == 0 {
+				on = true
+			} else if on {
+				out = append(out, ';')
+			}
 		case *c == 0:
 			return string(out), true
+		case on:
+			out = append(out, ';')
 		}
 		from = i + 1
 	}

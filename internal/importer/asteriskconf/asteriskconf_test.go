@@ -57,8 +57,8 @@ var readCases = map[string]readCase{
 		"a:1 [s]\na:2 a=1\na:3 b=2\na:4 c=x=y\n",
 	},
 	"comments": {
-		map[string]string{"a": "; nothing\n[s] ; here\na=1\\;2 ; three\nb=1;-- a\nc=2\n;-- b --; d=3 --;4\ne=5;---not a block\nf=6--;7\n"},
-		"a:2 [s]\na:3 a=1;2\na:4 b=1\na:7 e=5\na:8 f=6--\na:6 4: a line without an equals sign, which Asterisk ignores\n",
+		map[string]string{"a": "; nothing\n[s] ; here\na=1\\;2 ; three\nb=1;-- a\nc=2\n;-- b --; d=3 --;4\ne=5;---not a block\nf=6--;7\nskipped\n;--\ng=8\n"},
+		"a:2 [s]\na:3 a=1;2\na:4 b=1\na:7 e=5\na:8 f=6--;7\na:11 g=8\na:6 4: a line without an equals sign, which Asterisk ignores\n",
 	},
 	"templates": {
 		map[string]string{"a": "[t](!)\nx=1\ny=1\n[s](t)\ny=2\n[u](!,t)\nz=3\n[v](u,s)\n"},

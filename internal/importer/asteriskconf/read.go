@@ -71,8 +71,11 @@ func (r *reader) file(name string, trail []string) error {
 			return err
 		}
 	}
-	if open > 0 {
+	switch {
+	case open > 0:
 		r.notice(Position{name, line}, "", "a comment that begins with ;-- is not closed: the rest of the file is part of it")
+	case open < 0:
+		r.notice(Position{name, line}, "", "a comment ends with --; that has not begun: Asterisk skips the rest of the file")
 	}
 	return nil
 }
