@@ -84,7 +84,7 @@ func kubectl(t *testing.T, stdin []byte, args ...string) string {
 func pick[T any](t *testing.T, manifests, kind string) []T {
 	t.Helper()
 	var found []T
-	for _, m := range strings.SplitSeq(manifests, "\n---\n") {
+	for m := range strings.SplitSeq(manifests, "\n---\n") {
 		var meta metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(m), &meta); err != nil {
 			t.Fatal(err)
