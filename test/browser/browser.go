@@ -119,7 +119,11 @@ type State struct {
 }
 
 // Agent is one page. Its methods may be called by one goroutine at a time.
-type Agent struct{ tab context.Context }
+type Agent struct {
+	tab context.Context
+	// Close closes the page, as its user may do in the middle of anything.
+	Close func()
+}
 
 // Page opens a page that is not registered yet.
 func (b *Browser) Page(t testing.TB) *Agent {
@@ -129,7 +133,7 @@ func (b *Browser) Page(t testing.TB) *Agent {
 	if err := chromedp.Do(tab, chromedp.Navigate(b.server.URL)); err != nil {
 		t.Fatalf("open the page: %v", err)
 	}
-	return &Agent{tab: tab}
+	return &Agent{tab: tab, Close: cancel}
 }
 
 // Register registers the page. The error names the SIP answer, or says that

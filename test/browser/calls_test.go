@@ -22,6 +22,7 @@ func TestCalls(t *testing.T) {
 		{"a browser calls a phone", c.browserToPhone},
 		{"a phone calls a browser", c.phoneToBrowser},
 		{"a browser without Opus", c.withoutOpus},
+		{"a browser that answers by itself", c.autoAnswer},
 		{"two browsers in Opus", c.browserToBrowser},
 		{"a busy phone", c.busy},
 	} {
@@ -109,6 +110,23 @@ func (c *calls) withoutOpus(t *testing.T) {
 	c.over(t, c.dario, carla)
 }
 
+func (c *calls) autoAnswer(t *testing.T) {
+	carla := c.registered(t, "1003")
+	start := time.Now()
+	call, err := c.dario.Call(soon(t), "1003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rang := time.Since(start); rang < time.Second {
+		t.Errorf("answered after %s, asked for was one second", rang)
+	}
+	hears(t, carla, "audio/PCMU")
+	if err := call.Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.over(t, c.dario, carla)
+}
+
 func (c *calls) browserToBrowser(t *testing.T) {
 	bruno := c.registered(t, "1002")
 	called := make(chan error, 1)
@@ -137,19 +155,26 @@ func (c *calls) busy(t *testing.T) {
 	NewWithT(t).Expect(c.alice.Call(soon(t), "1004")).To(MatchError(ContainSubstring("486")))
 }
 
-// TestRegistration has a page register, be seen and leave.
+// TestRegistration has pages register, be seen and leave.
 func TestRegistration(t *testing.T) {
 	r := newRig(t)
 	g := NewWithT(t)
+	gone := func() {
+		g.Eventually(func() string { return r.rx(t, "pjsip show contacts") }).WithTimeout(patience).
+			WithPolling(50 * time.Millisecond).Should(ContainSubstring("No objects found"))
+	}
 
 	alice := r.registered(t, "1001")
 	g.Expect(r.rx(t, "pjsip show aor 1001")).To(ContainSubstring("transport=ws"))
-	s, err := alice.State(t.Context())
+	s, err := alice.State(soon(t))
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Connected && s.Registered).To(BeTrue())
 	g.Expect(alice.Unregister(soon(t))).To(Succeed())
-	g.Eventually(func() string { return r.rx(t, "pjsip show contacts") }).WithTimeout(patience).
-		WithPolling(50 * time.Millisecond).Should(ContainSubstring("No objects found"))
+	gone()
+
+	// Who closes the page is not rung for the rest of the registration.
+	r.registered(t, "1002").Close()
+	gone()
 
 	wrong := r.account(t, "1002")
 	wrong.Password = "wrong-horse"

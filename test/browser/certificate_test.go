@@ -18,50 +18,36 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
-// The files of a snapshot that hold the PBX's certificate.
-const (
-	certFile = "tls.crt"
-	keyFile  = "tls.key"
-)
-
-type certificate struct{ certPEM, keyPEM []byte }
-
-// fingerprint is the SHA-256 of the certificate.
-func (c certificate) fingerprint(t *testing.T) string {
-	t.Helper()
-	block, _ := pem.Decode(c.certPEM)
+// fingerprint is the SHA-256 of a certificate.
+func fingerprint(c voice.Certificate) string {
+	block, _ := pem.Decode(c.CertPEM)
 	sum := sha256.Sum256(block.Bytes)
 	return hex.EncodeToString(sum[:])
 }
 
 // certificate is a new one of the environment's CA.
-func (r *rig) certificate(t *testing.T, name string) certificate {
+func (r *rig) certificate(t *testing.T, name string) voice.Certificate {
 	t.Helper()
-	cert, key, err := r.pbx.CA.Issue(name, pkix.Name{CommonName: "localhost"})
+	certFile, keyFile, err := r.pbx.CA.Issue(name, pkix.Name{CommonName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readCertificate(t, cert, key)
-}
-
-func readCertificate(t *testing.T, certFile, keyFile string) certificate {
-	t.Helper()
-	var c certificate
-	var err error
-	if c.certPEM, err = os.ReadFile(certFile); err != nil {
+	var c voice.Certificate
+	if c.CertPEM, err = os.ReadFile(certFile); err != nil {
 		t.Fatal(err)
 	}
-	if c.keyPEM, err = os.ReadFile(keyFile); err != nil {
+	if c.KeyPEM, err = os.ReadFile(keyFile); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
 // selfSigned is a certificate for localhost that no authority has signed.
-func selfSigned(t *testing.T) certificate {
+func selfSigned(t *testing.T) voice.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -81,9 +67,9 @@ func selfSigned(t *testing.T) certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return certificate{
-		certPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		keyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
+	return voice.Certificate{
+		CertPEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		KeyPEM:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}),
 	}
 }
 
@@ -105,12 +91,12 @@ func (r *rig) served(t *testing.T) string {
 
 // rotate changes the certificate under the running Asterisk and waits until a
 // new connection is served it.
-func (r *rig) rotate(t *testing.T, cert certificate) {
+func (r *rig) rotate(t *testing.T, cert voice.Certificate) {
 	t.Helper()
 	r.write(t, cert)
 	r.rx(t, "module reload http")
 	NewWithT(t).Eventually(func() string { return r.served(t) }).WithTimeout(patience).
-		WithPolling(50 * time.Millisecond).Should(Equal(cert.fingerprint(t)))
+		WithPolling(50 * time.Millisecond).Should(Equal(fingerprint(cert)))
 }
 
 // TestCertificateRotation changes the certificate of the PBX while a browser
@@ -136,11 +122,16 @@ func TestCertificateRotation(t *testing.T) {
 	}
 
 	second := r.certificate(t, "pbx-second")
-	g.Expect(second.fingerprint(t)).NotTo(Equal(first))
+	g.Expect(fingerprint(second)).NotTo(Equal(first))
 	r.rotate(t, second)
 	stays(t)
 	bruno := r.registered(t, "1002")
 	g.Expect(bruno.Unregister(soon(t))).To(Succeed())
+
+	// Neither does a change of endpoints touch who is connected.
+	r.write(t, second)
+	r.rx(t, "module reload res_pjsip.so")
+	stays(t)
 
 	// Browsers refuse a certificate that no authority signed; who is connected
 	// stays so.

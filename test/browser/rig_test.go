@@ -28,11 +28,11 @@ const (
 )
 
 // The agents of the center: two in browsers, one in a browser that may not
-// speak Opus, and one with a phone on a desk.
+// speak Opus and answers by itself, and one with a phone on a desk.
 var agents = []voice.Endpoint{
 	{Extension: "1001", Username: "alice", DisplayName: "Alice", Transport: voice.WSS, Codecs: []string{"opus", "ulaw"}},
 	{Extension: "1002", Username: "bruno", DisplayName: "Bruno", Transport: voice.WSS, Codecs: []string{"opus"}},
-	{Extension: "1003", Username: "carla", DisplayName: "Carla", Transport: voice.WSS, Codecs: []string{"ulaw"}},
+	{Extension: "1003", Username: "carla", DisplayName: "Carla", Transport: voice.WSS, Codecs: []string{"ulaw"}, AutoAnswer: new(time.Second)},
 	{Extension: "1004", Username: "dario", DisplayName: "Dario", Transport: voice.UDP, Codecs: []string{"ulaw"}},
 }
 
@@ -47,7 +47,6 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{pbx: env.Asterisk(t)}
-	r.writeMachineConf(t)
 	r.write(t, r.certificate(t, "pbx-first"))
 	// Transports are bound when Asterisk starts.
 	if err := r.pbx.Restart(t.Context()); err != nil {
@@ -57,30 +56,16 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// writeMachineConf has the machine's HTTP server take its certificate from
-// the files of the current snapshot.
-func (r *rig) writeMachineConf(t *testing.T) {
-	t.Helper()
-	current := filepath.Join(r.pbx.StateDir, "current")
-	_, port := hostPort(t, r.wssAddr(t))
-	conf := fmt.Sprintf("[general]\nenabled=no\ntlsenable=yes\ntlsbindaddr=%s:%d", env.Loopback, port) +
-		"\ntlscertfile=" + filepath.Join(current, certFile) + "\ntlsprivatekey=" + filepath.Join(current, keyFile) + "\n"
-	if err := os.WriteFile(filepath.Join(r.pbx.ConfigDir, "http.conf"), []byte(conf), 0o644); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // write makes the center with this certificate what Asterisk reads next, as
 // the pbxlet does: a new directory, and a symbolic link that changes at once.
-func (r *rig) write(t *testing.T, cert certificate) {
+func (r *rig) write(t *testing.T, cert voice.Certificate) {
 	t.Helper()
 	r.versions++
 	version := filepath.Join(r.pbx.StateDir, fmt.Sprintf("v%d", r.versions))
 	if err := os.Mkdir(version, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files := append(r.render(t), voice.NewFile(certFile, cert.certPEM), voice.NewFile(keyFile, cert.keyPEM))
-	for _, f := range files {
+	for _, f := range r.render(t, cert) {
 		if err := os.WriteFile(filepath.Join(version, f.Path), f.Content, 0o640); err != nil {
 			t.Fatal(err)
 		}
@@ -94,11 +79,14 @@ func (r *rig) write(t *testing.T, cert certificate) {
 	}
 }
 
-func (r *rig) render(t *testing.T) []voice.File {
+func (r *rig) render(t *testing.T, cert voice.Certificate) []voice.File {
 	t.Helper()
 	host, udp := hostPort(t, r.pbx.SIPAddr)
 	_, wss := hostPort(t, r.wssAddr(t))
-	center := voice.Center{PBX: voice.PBX{Realm: realm, BindAddress: host, UDPPort: udp, WSSPort: wss}}
+	center := voice.Center{PBX: voice.PBX{
+		Realm: realm, BindAddress: host, UDPPort: udp, WSSPort: wss,
+		Certificate: &cert, StateDir: r.pbx.StateDir,
+	}}
 	for _, e := range agents {
 		e.Key = "Agent/" + e.Username
 		e.HA1 = voice.HA1(e.Username, realm, password)

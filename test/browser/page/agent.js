@@ -28,7 +28,7 @@ const agent = (() => {
 			realm,
 			session_timers: false,
 		});
-		ua.on('newRTCSession', ({ session: s }) => adopt(s));
+		ua.on('newRTCSession', ({ session: s, request }) => adopt(s, request));
 		ua.on('connected', () => { sockets++; });
 		return new Promise((resolve, reject) => {
 			ua.on('registered', resolve);
@@ -38,7 +38,7 @@ const agent = (() => {
 		}).then(() => undefined);
 	}
 
-	function adopt(s) {
+	function adopt(s, request) {
 		if (session) {
 			s.terminate({ status_code: 486 });
 			return;
@@ -50,6 +50,14 @@ const agent = (() => {
 		s.on('failed', over);
 		if (s.connection) listen(s.connection);
 		else s.on('peerconnection', ({ peerconnection }) => listen(peerconnection));
+		if (s.direction === 'incoming') answerAfter(s, request.getHeader('Call-Info'));
+	}
+
+	// The PBX asks for it where the agent's autoAnswer is enabled, and only for
+	// calls to which it applies.
+	function answerAfter(s, callInfo) {
+		const asked = /;answer-after=(\d+)/.exec(callInfo || '');
+		if (asked) setTimeout(() => { if (s === session && s.isInProgress()) s.answer(media); }, 1000 * Number(asked[1]));
 	}
 
 	function listen(connection) {
