@@ -71,9 +71,9 @@ func hasTones(t *testing.T, file string, tones ...float64) {
 	})
 }
 
-// writeTone makes a WAV file of two seconds of a tone.
+// writeTone makes a WAV file of one second of a tone.
 func writeTone(file string, hz float64) error {
-	const samples = 16000
+	const samples = 8000
 	var b bytes.Buffer
 	b.WriteString("RIFF")
 	le := func(v any) { _ = binary.Write(&b, binary.LittleEndian, v) }

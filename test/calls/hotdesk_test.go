@@ -1,7 +1,9 @@
 package calls
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 	"github.com/ringmaster-dev/ringmaster/test/phone"
@@ -26,8 +28,11 @@ func TestHotDesk(t *testing.T) {
 	caller := s.agent()
 	agent := s.agent(func(e *voice.Endpoint) {
 		e.CallerID = voice.CallerID{Name: "Anna Agent", Number: "4720"}
-		e.Recording = voice.Wav
+		e.Recording, e.AutoAnswer = voice.Wav, new(2*time.Second)
+		withMailbox()(e)
 	})
+	colleague := s.agent(func(e *voice.Endpoint) { e.CallGroups = []int{9} })
+	s.agents[1].PickupGroups = []int{9}
 	queue := s.queue([]string{agent})
 	desk := s.telephone()
 	s.alone()
@@ -35,8 +40,11 @@ func TestHotDesk(t *testing.T) {
 	d := registered(t, desk, says(400))
 
 	t.Run("NobodySitsThere", func(t *testing.T) {
-		refused(t, c, agent, 480)
-		out := call(t, d, caller)
+		out := call(t, c, agent) // there is a mailbox
+		audible(t, out, time.Second)
+		hangup(t, out)
+		refused(t, d, "*97", 404)
+		out = call(t, d, caller)
 		inCall(t, c)
 		hangup(t, out)
 		isFree(t, c)
@@ -57,6 +65,36 @@ func TestHotDesk(t *testing.T) {
 		hangup(t, out)
 		isFree(t, d)
 		hasTones(t, recorded(t, agent, 1)[0], 400, 700)
+	})
+	t.Run("AutoAnswer", func(t *testing.T) {
+		if got := d.Incoming()[d.Rings()-1].CallInfo; !strings.HasSuffix(got, "answer-after=2") {
+			t.Errorf("Call-Info is %q", got)
+		}
+	})
+	t.Run("Mailbox", func(t *testing.T) {
+		out := call(t, d, "*97")
+		audible(t, out, time.Second)
+		hangup(t, out)
+		isFree(t, d)
+	})
+	t.Run("Pickup", func(t *testing.T) {
+		away := registered(t, colleague, rings)
+		ringing := dial(t, c, colleague)
+		isRinging(t, away)
+		taken := call(t, d, "*8")
+		hears(t, "the agent", taken, []float64{700}, nil)
+		hangup(t, ringing.answered(t))
+		isFree(t, d)
+	})
+	t.Run("DoNotDisturb", func(t *testing.T) {
+		put(t, agent, "dnd", "1")
+		rang := d.Rings()
+		out := call(t, c, agent)
+		audible(t, out, time.Second)
+		hangup(t, out)
+		if d.Rings() != rang {
+			t.Error("the telephone rang")
+		}
 	})
 	t.Run("CallerID", func(t *testing.T) {
 		rang := c.Rings()
@@ -92,7 +130,9 @@ func TestHotDesk(t *testing.T) {
 	s.alone()
 	t.Run("SignedOut", func(t *testing.T) {
 		rang := d.Rings()
-		refused(t, c, agent, 480)
+		out := call(t, c, agent)
+		audible(t, out, time.Second)
+		hangup(t, out)
 		d.SetMode(phone.RingOnly)
 		ready(t, agent)
 		waits := call(t, c, queue)

@@ -71,6 +71,11 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newStage(ctx, a)
+}
+
+// newStage prepares a running Asterisk.
+func newStage(ctx context.Context, a *env.AsteriskServer) (*stage, error) {
 	if err := writeSite(a); err != nil {
 		return nil, err
 	}
@@ -78,9 +83,9 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	sounds := filepath.Join(filepath.Dir(a.StateDir), "sounds")
-	for name, hz := range map[string]float64{"music/tone.wav": musicTone, "position.wav": positionTone, "periodic.wav": periodicTone} {
-		file := filepath.Join(sounds, name)
+	dir := filepath.Join(filepath.Dir(a.StateDir), "sounds")
+	for name, hz := range sounds {
+		file := filepath.Join(dir, name+".wav")
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), writeTone(file, hz)); err != nil {
 			return nil, err
 		}
@@ -93,7 +98,7 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 	if !s.roots.AppendCertsFromPEM(ca) {
 		return nil, errors.New("the CA file holds no certificate")
 	}
-	s.soundDir = sounds
+	s.soundDir = dir
 	return s, s.configure()
 }
 

@@ -14,7 +14,10 @@ import (
 func TestQueueCall(t *testing.T) {
 	s := newScene(t)
 	caller, member, other := s.agent(), s.agent(), s.agent()
-	queue := s.queue([]string{member, other}, func(q *voice.Queue) { q.ServiceLevel = 10 * time.Second })
+	queue := s.queue([]string{member, other}, func(q *voice.Queue) {
+		q.ServiceLevel = 10 * time.Second
+		q.Members[0].Name = `Rossi, Anna (sales); "A"`
+	})
 	s.start()
 	c, m, o := registered(t, caller, says(400)), registered(t, member, says(700)), registered(t, other)
 	ready(t, member)
@@ -29,6 +32,11 @@ func TestQueueCall(t *testing.T) {
 	t.Run("Paused", func(t *testing.T) {
 		if o.Rings() != 0 {
 			t.Error("a member that has not signed in rang")
+		}
+	})
+	t.Run("MemberName", func(t *testing.T) {
+		if got := queueMember(t, queue, member).Get("Name"); got != `Rossi, Anna (sales); "A"` {
+			t.Errorf("the member is called %s", got)
 		}
 	})
 	t.Run("ServiceLevel", func(t *testing.T) {

@@ -9,81 +9,113 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
-// The tones of the sound files that the tests use.
-const (
-	musicTone    = 600
-	positionTone = 900
-	periodicTone = 1300
-	music        = "tones"
-)
+// sounds are the sound files of the tests, each a tone of its own.
+var sounds = map[string]float64{
+	"music/tone": 600, "next": 900, "periodic": 1300, "there-are": 1500, "waiting": 1700, "thanks": 1900, "more": 2100, "than": 2300,
+}
+
+// music is the music class that plays sounds["music/tone"].
+const music = "tones"
 
 func soundFile(name string) string { return filepath.Join(pbx.soundDir, name) }
 
-// TestQueueSounds: what callers hear while they wait.
+// announce tells callers their position with sounds of our own.
+func announce(position voice.AnnouncePosition, limit int) func(*voice.Queue) {
+	return func(q *voice.Queue) {
+		q.Announcements = voice.Announcements{
+			Position: position, PositionLimit: limit, Interval: 2 * time.Second, MinInterval: time.Second,
+			Sounds: voice.Sounds{
+				YouAreNext: soundFile("next"), ThereAre: soundFile("there-are"), CallsWaiting: soundFile("waiting"),
+				ThankYou: soundFile("thanks"), QuantityOne: soundFile("more"), QuantityTwo: soundFile("than"),
+			},
+		}
+	}
+}
+
+// TestQueueSounds: what callers hear while they wait, the first and a second.
 func TestQueueSounds(t *testing.T) {
 	s := newScene(t)
-	callers := map[string]string{}
-	queues := map[string]string{}
-	position := func(state voice.AnnouncePosition) func(*voice.Queue) {
-		return func(q *voice.Queue) {
-			q.Announcements = voice.Announcements{
-				Position: state, Interval: 2 * time.Second, MinInterval: time.Second,
-				Sounds: voice.Sounds{YouAreNext: soundFile("position")},
-			}
-		}
-	}
-	for name, change := range map[string]func(*voice.Queue){
-		"MusicClass":     func(q *voice.Queue) { q.MusicClass = music },
-		"MusicDefault":   func(*voice.Queue) {},
-		"PositionAlways": position(voice.PositionAlways),
-		"PositionNever":  position(voice.PositionNever),
-		"Periodic": func(q *voice.Queue) {
-			q.Periodic = voice.PeriodicAnnouncement{Sounds: []string{soundFile("periodic")}, Interval: 2 * time.Second}
+	type part struct{ first, second, queue string }
+	parts := map[string]part{}
+	cases := map[string]struct {
+		change              func(*voice.Queue)
+		first, second, none []string
+	}{
+		"MusicClass":   {func(q *voice.Queue) { q.MusicClass = music }, []string{"music/tone"}, []string{"music/tone"}, nil},
+		"MusicDefault": {func(*voice.Queue) {}, nil, nil, []string{"music/tone"}},
+		"PositionAlways": {
+			announce(voice.PositionAlways, 0), []string{"next", "thanks"}, []string{"there-are", "waiting", "thanks"}, []string{"more", "periodic"},
 		},
-	} {
-		callers[name] = s.agent()
-		queues[name] = s.queue([]string{s.agent()}, change)
+		"PositionNever": {announce(voice.PositionNever, 0), nil, nil, []string{"next", "there-are", "more"}},
+		"PositionLimit": {announce(voice.PositionLimit, 1), []string{"next"}, nil, []string{"there-are", "more"}},
+		"PositionMore":  {announce(voice.PositionMore, 1), nil, []string{"more", "than"}, []string{"there-are"}},
+		"Periodic": {
+			func(q *voice.Queue) {
+				q.Periodic = voice.PeriodicAnnouncement{Sounds: []string{soundFile("periodic"), soundFile("more")}, Interval: 2 * time.Second}
+			},
+			[]string{"periodic", "more"}, []string{"periodic", "more"}, []string{"next"},
+		},
+	}
+	for name, c := range cases {
+		parts[name] = part{s.agent(), s.agent(), s.queue([]string{s.agent()}, c.change)}
 	}
 	s.start()
-	for name, check := range map[string]func(*testing.T, string, string){
-		"MusicClass":     heard(musicTone),
-		"MusicDefault":   notHeard(musicTone),
-		"PositionAlways": heard(positionTone),
-		"PositionNever":  notHeard(positionTone),
-		"Periodic":       heard(periodicTone),
-	} {
+	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			check(t, callers[name], queues[name])
+			p := parts[name]
+			first := call(t, registered(t, p.first), p.queue)
+			waiting(t, p.queue, 1)
+			second := call(t, registered(t, p.second), p.queue)
+			missing := map[string]bool{}
+			for _, want := range c.first {
+				missing["first "+want] = true
+			}
+			for _, want := range c.second {
+				missing["second "+want] = true
+			}
+			least := time.Now().Add(5 * time.Second)
+			eventually(t, "the sounds are heard", func() error {
+				for sound, hz := range sounds {
+					if first.Level(hz) > loud {
+						delete(missing, "first "+sound)
+					}
+					if second.Level(hz) > loud {
+						delete(missing, "second "+sound)
+					}
+				}
+				for _, sound := range c.none {
+					if hz := sounds[sound]; first.Level(hz) > loud || second.Level(hz) > loud {
+						t.Fatalf("%s is heard", sound)
+					}
+				}
+				if len(missing) > 0 || time.Now().Before(least) {
+					return fmt.Errorf("not heard: %v", missing)
+				}
+				return nil
+			})
+			hangup(t, second)
+			hangup(t, first)
 		})
 	}
 }
 
-func heard(hz float64) func(*testing.T, string, string) {
-	return func(t *testing.T, caller, queue string) {
-		c := call(t, registered(t, caller), queue)
-		hears(t, "the caller", c, []float64{hz}, nil)
-		hangup(t, c)
-	}
-}
-
-// notHeard listens longer than the announcement would let wait.
-func notHeard(hz float64) func(*testing.T, string, string) {
-	return func(t *testing.T, caller, queue string) {
-		c := call(t, registered(t, caller), queue)
-		start, _ := c.Audio()
-		eventually(t, "six seconds pass", func() error {
-			if level := c.Level(hz); level > loud {
-				t.Fatalf("%v Hz is heard", hz)
-			}
-			if sent, _ := c.Audio(); sent < start+300 {
-				return fmt.Errorf("%d frames", sent-start)
-			}
-			return nil
-		})
-		if c.Audible() < 2*time.Second {
-			t.Errorf("only %s of music were heard", c.Audible())
-		}
-		hangup(t, c)
-	}
+// TestQueueMinInterval: who moves up is told before the interval is over.
+func TestQueueMinInterval(t *testing.T) {
+	s := newScene(t)
+	ahead, behind := s.agent(), s.agent()
+	queue := s.queue([]string{s.agent()}, func(q *voice.Queue) {
+		announce(voice.PositionAlways, 0)(q)
+		q.Announcements.Interval, q.Announcements.MinInterval = time.Hour, time.Second
+	})
+	s.start()
+	first := call(t, registered(t, ahead), queue)
+	waiting(t, queue, 1)
+	second := call(t, registered(t, behind), queue)
+	// A position that changes while it is being said is not said again.
+	hears(t, "the second", second, []float64{sounds["thanks"]}, nil)
+	hears(t, "the second, no more", second, nil, []float64{sounds["thanks"]})
+	spoken(t, 50)(second)
+	hangup(t, first)
+	hears(t, "the second, now next", second, []float64{sounds["next"]}, nil)
 }
