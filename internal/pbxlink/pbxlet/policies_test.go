@@ -126,4 +126,3 @@ func TestPoliciesOfFiveThousand(t *testing.T) {
 	})
 	t.Logf("one changed: %s", time.Since(started))
 }
-
