@@ -193,15 +193,16 @@ func (p PBX) checkListeners(c *checker) {
 	if p.TLSPort != 0 && p.Certificate == nil {
 		c.fail("TLSPort", "needs a Certificate")
 	}
-	if p.Certificate == nil {
-		return
+	if p.Certificate != nil {
+		if _, err := p.Certificate.leaf(); err != nil {
+			c.fail("Certificate", err.Error())
+		}
 	}
-	if _, err := p.Certificate.leaf(); err != nil {
-		c.fail("Certificate", err.Error())
-	}
-	c.path("StateDir", p.StateDir, directoryPattern)
-	if !strings.HasPrefix(p.StateDir, "/") {
-		c.fail("StateDir", "is not absolute")
+	if p.Certificate != nil || p.StateDir != "" {
+		c.path("StateDir", p.StateDir, directoryPattern)
+		if !strings.HasPrefix(p.StateDir, "/") {
+			c.fail("StateDir", "is not absolute")
+		}
 	}
 }
 
