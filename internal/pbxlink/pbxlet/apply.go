@@ -19,8 +19,7 @@ import (
 // modules are what has to be reloaded for a file, in the order that matters:
 // endpoints before the queues and the dialplan that use them. app_queue is
 // reloaded whole, because reloading its members alone clears shared_lastcall
-// (asterisk/asterisk#1255); MWI for a new mailbox needs res_pjsip_mwi. The SIP
-// TLS listener reads its certificate for every connection and needs no reload.
+// (asterisk/asterisk#1255); MWI for a new mailbox needs res_pjsip_mwi.
 var modules = []struct {
 	files []string
 	names []string
@@ -184,6 +183,10 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 			changed[path] = true
 		}
 	}
+	if (changed[voice.CertificateFile] || changed[voice.KeyFile]) && hasTLS(m.Expect.Transports) {
+		// The SIP listener reads its certificate when res_pjsip is reloaded.
+		changed[voice.PJSIPFile] = true
+	}
 	verified := old.Expect
 	if e.appliedVersion() != old.Version {
 		verified = voice.Expect{}
@@ -199,6 +202,10 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 		return err
 	}
 	return e.ack(ctx, a, m, received)
+}
+
+func hasTLS(transports []voice.ExpectTransport) bool {
+	return slices.ContainsFunc(transports, func(t voice.ExpectTransport) bool { return t.Protocol == "tls" })
 }
 
 // acceptable refuses what must not even be written.

@@ -2,9 +2,11 @@ package pbxlet
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
@@ -66,12 +68,12 @@ func translatable(matrix string) []string {
 func (a *asterisk) missingContexts(ctx context.Context, want []string) ([]string, error) {
 	var missing []string
 	for _, name := range want {
-		answer, err := a.command(ctx, "dialplan show "+name)
-		if err != nil {
-			return nil, err
-		}
-		if !strings.Contains(answer, "[ Context '"+name+"' ") {
+		_, err := a.command(ctx, "dialplan show "+name)
+		var failed *ami.Error
+		if errors.As(err, &failed) {
 			missing = append(missing, name)
+		} else if err != nil {
+			return nil, err
 		}
 	}
 	return missing, nil

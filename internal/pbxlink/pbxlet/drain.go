@@ -5,131 +5,112 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 )
 
-const (
-	// drainPoll is how often the calls are counted.
-	drainPoll = 250 * time.Millisecond
-	// cutGrace is how long Asterisk has to end once its calls were cut.
-	cutGrace = 5 * time.Second
-)
-
-// Drain ends the Asterisk of this machine: it refuses new calls (503) from now
-// on, lets those there are come to their end, and stops when the last has. When
-// ctx ends before that, they are hung up. It returns how many channels were cut.
-// Registrations, messages and states are on disk and are there again after the
-// next start. An Asterisk that does not answer is an error, and nothing is done.
+// Drain asks the Asterisk of this machine to end when its calls have: new calls
+// are refused (503) from now on, those there are go on. It returns when Asterisk
+// has ended or ctx has, and how many calls there were left: those that are cut
+// when the supervisor ends the process next, as a kubelet does after a preStop
+// hook. Asterisk obeys nobody else any more. An Asterisk that does not answer is
+// an error, and nothing is done. Of cfg only the manager interface and the
+// logger are used. Registrations, messages and states are on disk and there
+// again after the next start.
 func Drain(ctx context.Context, cfg Config) (cut int, err error) {
-	log := cfg.Logger
-	if log == nil {
-		log = slog.Default()
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
 	}
 	secret, err := cfg.amiSecret()
 	if err != nil {
 		return 0, err
 	}
-	dial := func() (*ami.Client, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
-		defer cancel()
-		return ami.Dial(ctx, cfg.AMIAddr, cfg.AMIUser, secret)
-	}
 	// The command is answered only when Asterisk ends, so it has a connection of
 	// its own.
-	stopping, err := dial()
+	var conns [2]*ami.Client
+	for i := range conns {
+		dialCtx, cancel := context.WithTimeout(ctx, actionTimeout)
+		conns[i], err = ami.Dial(dialCtx, cfg.AMIAddr, cfg.AMIUser, secret)
+		cancel()
+		if err != nil {
+			return 0, err
+		}
+		defer conns[i].Close()
+	}
+	watching, stopping := conns[0], conns[1]
+	// From here on events tell what changes: an Asterisk that ends answers no
+	// questions.
+	calls, err := listedCalls(ctx, watching)
 	if err != nil {
 		return 0, err
 	}
-	defer stopping.Close()
-	watching, err := dial()
-	if err != nil {
+	if _, err := stopping.Action(ctx, "Events", ami.Header{Name: "EventMask", Value: "off"}); err != nil {
 		return 0, err
-	}
-	defer watching.Close()
-	for _, c := range []*ami.Client{stopping, watching} {
-		go func() { // ends with the connection
-			for range c.Events() { //nolint:revive // nothing of it is needed
-			}
-		}()
 	}
 	refused := make(chan error, 1)
 	go func() {
+		// Ends with the connection.
 		answer, err := stopping.Command(context.WithoutCancel(ctx), "core stop gracefully")
-		if err == nil && answer != "" {
+		if err == nil {
 			err = fmt.Errorf("pbxlet: drain: %s", answer)
 		}
 		refused <- err
 	}()
-	return await(ctx, log, watching, refused)
+	cfg.Logger.Info("draining", "calls", calls.count())
+	return calls.await(ctx, cfg.Logger, watching, refused)
 }
 
-// await counts the channels until there are none, or until ctx ends.
-func await(ctx context.Context, log *slog.Logger, c *ami.Client, refused <-chan error) (cut int, err error) {
-	tick := time.NewTicker(drainPoll)
-	defer tick.Stop()
-	last := -1
-	for {
-		select {
-		case <-c.Done():
-			return 0, nil
-		case err := <-refused:
-			if err == nil || errors.Is(err, ami.ErrClosed) {
-				continue // it has done as it was told
-			}
-			return 0, err
-		case <-ctx.Done():
-			return hangUpAll(context.WithoutCancel(ctx), log, c)
-		case <-tick.C:
-		}
-		channels, err := channelNames(ctx, c)
-		if err != nil {
-			continue // the connection ends with Asterisk, and ctx with our patience
-		}
-		if len(channels) != last {
-			last = len(channels)
-			log.Info("draining", "channels", last)
-		}
-	}
-}
+// draining maps the channels by their Uniqueid to the call they belong to.
+type draining map[string]string
 
-func channelNames(ctx context.Context, c *ami.Client) ([]string, error) {
+func listedCalls(ctx context.Context, c *ami.Client) (draining, error) {
 	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
 	defer cancel()
 	list, err := c.List(ctx, "CoreShowChannels")
 	if err := ignoreEmpty(err); err != nil {
 		return nil, err
 	}
-	var names []string
+	calls := draining{}
 	for _, m := range list {
-		names = append(names, m.Get("Channel"))
+		calls[m.Get("Uniqueid")] = m.Get("Linkedid")
 	}
-	return names, nil
+	return calls, nil
 }
 
-// hangUpAll cuts what is left, after which Asterisk ends by itself.
-func hangUpAll(ctx context.Context, log *slog.Logger, c *ami.Client) (int, error) {
-	channels, err := channelNames(ctx, c)
-	if err != nil {
-		if errors.Is(err, ami.ErrClosed) {
-			return 0, nil
-		}
-		return 0, err
+func (d draining) count() int {
+	distinct := map[string]bool{}
+	for _, call := range d {
+		distinct[call] = true
 	}
-	for _, name := range channels {
-		actionCtx, cancel := context.WithTimeout(ctx, actionTimeout)
-		_, err := c.Action(actionCtx, "Hangup", ami.Header{Name: "Channel", Value: name})
-		cancel()
-		if errors.Is(err, ami.ErrClosed) {
-			break
+	return len(distinct)
+}
+
+// await follows the calls until Asterisk has ended or ctx has.
+func (d draining) await(ctx context.Context, log *slog.Logger, c *ami.Client, refused <-chan error) (cut int, err error) {
+	for {
+		select {
+		case <-ctx.Done():
+			log.Warn("calls outlast the drain", "calls", d.count())
+			return d.count(), nil
+		case err := <-refused:
+			if !errors.Is(err, ami.ErrClosed) {
+				return 0, err
+			}
+			refused = nil
+		case m, open := <-c.Events():
+			if !open {
+				return 0, nil
+			}
+			before := d.count()
+			switch m.Event() {
+			case "Newchannel":
+				d[m.Get("Uniqueid")] = m.Get("Linkedid")
+			case "Hangup":
+				delete(d, m.Get("Uniqueid"))
+			}
+			if n := d.count(); n != before {
+				log.Info("draining", "calls", n)
+			}
 		}
-	}
-	log.Warn("calls were cut", "channels", len(channels))
-	select {
-	case <-c.Done():
-		return len(channels), nil
-	case <-time.After(cutGrace):
-		return len(channels), errors.New("pbxlet: drain: Asterisk has no calls and does not end")
 	}
 }
