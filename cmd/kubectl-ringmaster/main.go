@@ -37,8 +37,7 @@ func main() {
 	if !errors.Is(err, errNotReady) {
 		fmt.Fprintln(os.Stderr, "kubectl ringmaster:", err)
 	}
-	var u unreadable
-	if errors.As(err, &u) {
+	if _, ok := errors.AsType[unreadable](err); ok {
 		os.Exit(exitUnreadable)
 	}
 	os.Exit(exitFailure)

@@ -49,7 +49,7 @@ func apiServer(t *testing.T) (client.Client, string) {
 func apply(t *testing.T, c client.Client, namespace, text string, options ...client.ApplyOption) int {
 	t.Helper()
 	n := 0
-	for _, document := range strings.Split(text, "---\n") {
+	for document := range strings.SplitSeq(text, "---\n") {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(document), &object.Object); err != nil {
 			t.Fatal(err)
@@ -120,8 +120,8 @@ func TestExportFromTheAPIServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, a := range unchanged.Items {
-		if a.Generation != stored.Items[i].Generation {
-			t.Errorf("Agent %s was changed: %s", a.Name, cmp.Diff(stored.Items[i].Spec, a.Spec))
+		if diff := cmp.Diff(stored.Items[i].Spec, a.Spec); diff != "" {
+			t.Errorf("Agent %s was changed (-before +after):\n%s", a.Name, diff)
 		}
 	}
 }

@@ -112,8 +112,9 @@ func (c column) parse(cell string) (any, error) {
 		return c.parseList(cell)
 	case columnJSON:
 		return parseJSON(c.path, cell)
+	default:
+		return c.word(cell), nil
 	}
-	return c.word(cell), nil
 }
 
 func (c column) parseList(cell string) (any, error) {

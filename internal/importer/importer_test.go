@@ -53,7 +53,7 @@ func manifests(t *testing.T, r *Result) string {
 // decode reads manifests as strictly as an API server does.
 func decode(t *testing.T, text string) (agents []v1alpha1.Agent, queues []v1alpha1.Queue, secrets []corev1.Secret) {
 	t.Helper()
-	for _, document := range strings.Split(text, "---\n") {
+	for document := range strings.SplitSeq(text, "---\n") {
 		var kind struct{ Kind string }
 		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 			t.Fatal(err)

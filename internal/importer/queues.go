@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -230,38 +231,36 @@ func (q *queue) empty(option string, join bool, path string, into func([]v1alpha
 	}
 	q.fields["spec.voice."+path] = setting
 	var out []v1alpha1.MemberCondition
-	add := func(conditions ...v1alpha1.MemberCondition) {
-		for _, c := range conditions {
-			present := false
-			for _, o := range out {
-				present = present || o == c
-			}
-			if !present {
-				out = append(out, c)
-			}
-		}
-	}
 	for _, word := range words(strings.ToLower(setting.Value), ",") {
 		condition, known := memberConditions[word]
-		no := word == "no" || word == "false" || word == "0" || word == "off" || word == "n" || word == "f"
+		older, isOlder := olderConditions(word, join)
 		switch {
-		case known:
-			add(condition)
-		case word == "loose":
-			out = []v1alpha1.MemberCondition{"Penalty", "Invalid"}
-		case word == "strict":
-			out = []v1alpha1.MemberCondition{"Penalty", "Invalid", "Paused", "Unavailable"}
-		case truth(word) && join || no && !join:
-			out = nil
-		case truth(word) || no:
-			out = []v1alpha1.MemberCondition{"Penalty", "Invalid", "Paused"}
-		default:
+		case known && !slices.Contains(out, condition):
+			out = append(out, condition)
+		case isOlder:
+			out = older
+		case !known:
 			q.drop(setting, "not a word that "+option+" knows: "+shown("", word))
 		}
 	}
 	if len(out) > 0 {
 		into(out)
 	}
+}
+
+// olderConditions are the meanings of the words that joinempty and leavewhenempty had before the list.
+func olderConditions(word string, join bool) ([]v1alpha1.MemberCondition, bool) {
+	switch {
+	case word == "loose":
+		return []v1alpha1.MemberCondition{"Penalty", "Invalid"}, true
+	case word == "strict":
+		return []v1alpha1.MemberCondition{"Penalty", "Invalid", "Paused", "Unavailable"}, true
+	case truth(word) && join || falsehood(word) && !join:
+		return nil, true
+	case truth(word) || falsehood(word):
+		return []v1alpha1.MemberCondition{"Penalty", "Invalid", "Paused"}, true
+	}
+	return nil, false
 }
 
 func (q *queue) autoPause() {

@@ -116,6 +116,11 @@ func truth(value string) bool {
 	return slices.Contains([]string{"yes", "true", "y", "t", "1", "on"}, strings.ToLower(value))
 }
 
+// falsehood is Asterisk's ast_false.
+func falsehood(value string) bool {
+	return slices.Contains([]string{"no", "false", "n", "f", "0", "off"}, strings.ToLower(value))
+}
+
 // words of a list, without the spaces around them.
 func words(value, separators string) []string {
 	var out []string

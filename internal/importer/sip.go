@@ -285,28 +285,28 @@ func (p *phone) nat(setting asteriskconf.Setting) {
 	sip := &p.spec().SIP
 	p.from("spec.sip.nat", setting)
 	for _, word := range words(strings.ToLower(setting.Value), ",") {
-		switch word {
-		case "yes", "true", "1", "on", "y", "t":
+		switch {
+		case truth(word):
 			rport, comedia = true, true
-		case "no", "false", "0", "off", "n", "f":
+		case falsehood(word):
 			sip.NAT = "None"
 			return
-		case "never":
+		case word == "never":
 			sip.NAT = "Never"
 			p.source.change(setting, "never is as None: that Ringmaster's own requests ask for no rport is not offered")
 			return
-		case "route":
+		case word == "route":
 			sip.NAT = "Route"
 			p.source.change(setting, "route is as None, which is what Asterisk made of it since 1.8; sip.natCompatibility Asterisk14 gives it the older meaning")
 			return
-		case "force_rport":
+		case word == "force_rport":
 			rport = true
-		case "comedia":
+		case word == "comedia":
 			comedia = true
-		case "auto_force_rport":
+		case word == "auto_force_rport":
 			rport = true
 			p.source.change(setting, "NAT is not detected: it is always assumed for signalling")
-		case "auto_comedia":
+		case word == "auto_comedia":
 			comedia = true
 			p.source.change(setting, "NAT is not detected: it is always assumed for media")
 		default:

@@ -6,6 +6,7 @@ package asteriskconf
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -93,9 +94,9 @@ func (e *Error) Error() string { return e.Position.String() + ": " + e.Why }
 
 // Get is the value of the last setting of a name, whatever its letter case.
 func (s *Section) Get(name string) (string, bool) {
-	for i := len(s.Settings) - 1; i >= 0; i-- {
-		if strings.EqualFold(s.Settings[i].Name, name) {
-			return s.Settings[i].Value, true
+	for _, v := range slices.Backward(s.Settings) {
+		if strings.EqualFold(v.Name, name) {
+			return v.Value, true
 		}
 	}
 	return "", false

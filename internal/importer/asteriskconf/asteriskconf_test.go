@@ -169,8 +169,7 @@ func TestReadErrors(t *testing.T) {
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(files(test.files), "a")
-			var e *Error
-			if !errors.As(err, &e) {
+			if _, ok := errors.AsType[*Error](err); !ok {
 				t.Fatalf("got %v", err)
 			}
 			if diff := cmp.Diff(test.want, err.Error()); diff != "" {

@@ -104,8 +104,8 @@ func (r *reader) load(name string) ([]byte, error) {
 	if r.bytes += len(data); len(data) > MaxFile || r.bytes > MaxTotal {
 		return nil, &Error{Position{name, 1}, fmt.Sprintf("more than %d MiB in one file or %d MiB in all", MaxFile>>20, MaxTotal>>20)}
 	}
-	if at := bytes.IndexByte(data, 0); at >= 0 {
-		return nil, &Error{Position{name, 1 + bytes.Count(data[:at], []byte("\n"))}, "not a text file: it contains a NUL byte"}
+	if before, _, ok := bytes.Cut(data, []byte{0}); ok {
+		return nil, &Error{Position{name, 1 + bytes.Count(before, []byte("\n"))}, "not a text file: it contains a NUL byte"}
 	}
 	return data, nil
 }
@@ -145,7 +145,7 @@ func (f *fileReader) header(at Position, text string) error {
 		if !ok {
 			return &Error{at, "a list of templates without closing parenthesis"}
 		}
-		for _, word := range strings.Split(list, ",") {
+		for word := range strings.SplitSeq(list, ",") {
 			var err error
 			if target, err = f.option(at, s, target, word); err != nil {
 				return err
@@ -201,7 +201,7 @@ func (f *fileReader) find(name, filter string) *Section {
 			continue
 		}
 		templates, matches := filter == "", true
-		for _, condition := range strings.Split(filter, "&") {
+		for condition := range strings.SplitSeq(filter, "&") {
 			key, value, _ := strings.Cut(condition, "=")
 			switch {
 			case condition == "":
@@ -252,11 +252,15 @@ func (f *fileReader) include(at Position, word, pattern string) error {
 	}
 	names := []string{path.Clean(pattern)}
 	if strings.ContainsAny(pattern, `*?[{\`) {
-		var err error
-		if names, err = fs.Glob(f.fsys, names[0]); err != nil {
+		matches, err := fs.Glob(f.fsys, names[0])
+		if errors.Is(err, path.ErrBadPattern) {
 			f.notice(at, label, "the pattern is not understood")
 			return nil
 		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", at, err)
+		}
+		names = matches
 	}
 	if len(names) == 0 {
 		f.notice(at, label, "no file matches")
@@ -269,8 +273,7 @@ func (f *fileReader) include(at Position, word, pattern string) error {
 			return &Error{at, fmt.Sprintf("files include each other more than %d deep", MaxDepth)}
 		}
 		if err := f.file(name, f.trail); err != nil {
-			var unreadable *Error
-			if errors.As(err, &unreadable) {
+			if _, ok := errors.AsType[*Error](err); ok {
 				return err
 			}
 			f.notice(at, label, "the file cannot be read: "+reason(err))
@@ -281,8 +284,7 @@ func (f *fileReader) include(at Position, word, pattern string) error {
 
 // reason is what is wrong with a file, without its name.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()
