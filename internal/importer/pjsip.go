@@ -248,8 +248,9 @@ func (p *phone) pjsipAOR(index pjsipSections, identify *section) {
 	if setting, ok := aor.get("default_expiration"); ok {
 		p.expires(setting)
 	}
-	if p.mailbox = aor.text("mailboxes"); p.mailbox != "" {
-		p.source.note(Changed, "message waiting is told without subscription")
+	if setting, ok := aor.get("mailboxes"); ok {
+		p.mailbox = setting.Value
+		p.source.change(setting, "message waiting is told without subscription")
 	}
 	aor.is(pjsipReasons["max_contacts"], []string{"1"}, "max_contacts")
 	aor.is(pjsipReasons["max_contacts"], []string{"yes", "true", "1"}, "remove_existing", "remove_unavailable")
