@@ -23,6 +23,7 @@ func TestCalls(t *testing.T) {
 		{"a phone calls a browser", c.phoneToBrowser},
 		{"a browser without Opus", c.withoutOpus},
 		{"a browser that answers by itself", c.autoAnswer},
+		{"a WebSocket without encryption", c.overWS},
 		{"two browsers in Opus", c.browserToBrowser},
 		{"a busy phone", c.busy},
 	} {
@@ -108,6 +109,20 @@ func (c *calls) withoutOpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.over(t, c.dario, carla)
+}
+
+// Media is encrypted nevertheless, which hears checks.
+func (c *calls) overWS(t *testing.T) {
+	elena := c.registered(t, "1005")
+	if err := elena.Call(soon(t), "1004"); err != nil {
+		t.Fatal(err)
+	}
+	hears(t, elena, "audio/opus")
+	phoneHears(t, upAt(t, c.dario))
+	if err := elena.Hangup(soon(t)); err != nil {
+		t.Fatal(err)
+	}
+	c.over(t, c.dario, elena)
 }
 
 func (c *calls) autoAnswer(t *testing.T) {

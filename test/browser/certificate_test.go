@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func (r *rig) served(t *testing.T) string {
 		// It is looked at, not relied upon.
 		InsecureSkipVerify: true,
 	}}
-	conn, err := dialer.DialContext(soon(t), "tcp", r.wssAddr(t))
+	conn, err := dialer.DialContext(soon(t), "tcp", net.JoinHostPort(env.Loopback, strconv.Itoa(r.pbx.WSSPort)))
 	if err != nil {
 		return err.Error()
 	}

@@ -3,8 +3,6 @@ package browser_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,12 +26,14 @@ const (
 )
 
 // The agents of the center: two in browsers, one in a browser that may not
-// speak Opus and answers by itself, and one with a phone on a desk.
+// speak Opus and answers by itself, one with a phone on a desk, and one in a
+// browser without encryption of the signalling.
 var agents = []voice.Endpoint{
 	{Extension: "1001", Username: "alice", DisplayName: "Alice", Transport: voice.WSS, Codecs: []string{"opus", "ulaw"}},
 	{Extension: "1002", Username: "bruno", DisplayName: "Bruno", Transport: voice.WSS, Codecs: []string{"opus"}},
 	{Extension: "1003", Username: "carla", DisplayName: "Carla", Transport: voice.WSS, Codecs: []string{"ulaw"}, AutoAnswer: new(time.Second)},
 	{Extension: "1004", Username: "dario", DisplayName: "Dario", Transport: voice.UDP, Codecs: []string{"ulaw"}},
+	{Extension: "1005", Username: "elena", DisplayName: "Elena", Transport: voice.WS, Codecs: []string{"opus"}},
 }
 
 // rig is an Asterisk that runs what the renderer made of the center, and a
@@ -81,10 +81,8 @@ func (r *rig) write(t *testing.T, cert voice.Certificate) {
 
 func (r *rig) render(t *testing.T, cert voice.Certificate) []voice.File {
 	t.Helper()
-	host, udp := hostPort(t, r.pbx.SIPAddr)
-	_, wss := hostPort(t, r.wssAddr(t))
 	center := voice.Center{PBX: voice.PBX{
-		Realm: realm, BindAddress: host, UDPPort: udp, WSSPort: wss,
+		Realm: realm, BindAddress: env.Loopback, UDPPort: r.pbx.UDPPort, WSPort: r.pbx.WSPort, WSSPort: r.pbx.WSSPort,
 		Certificate: &cert, StateDir: r.pbx.StateDir,
 	}}
 	for _, e := range agents {
@@ -99,34 +97,16 @@ func (r *rig) render(t *testing.T, cert voice.Certificate) []voice.File {
 	return snapshot.Files
 }
 
-func (r *rig) wssAddr(t *testing.T) string {
-	t.Helper()
-	u, err := url.Parse(r.pbx.WSSURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Host
-}
-
-func hostPort(t *testing.T, addr string) (string, int) {
-	t.Helper()
-	host, text, err := net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return host, port
-}
-
 func (r *rig) account(t *testing.T, extension string) browser.Account {
 	t.Helper()
 	for _, e := range agents {
 		if e.Extension == extension {
+			url := r.pbx.WSSURL
+			if e.Transport == voice.WS {
+				url = r.pbx.WSURL
+			}
 			return browser.Account{
-				URL: r.pbx.WSSURL, Server: "localhost", Realm: realm,
+				URL: url, Server: "localhost", Realm: realm,
 				Extension: e.Extension, Username: e.Username, Password: password,
 			}
 		}
