@@ -36,7 +36,31 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 	if err := k.store.PutAgent(ctx, d); err != nil {
 		return fmt.Errorf("recording the agent: %w", err)
 	}
-	return nil
+	return k.reseat(ctx, a, profile)
+}
+
+// reseat makes an agent get up who may not sit at that telephone any more.
+func (k *agentKind) reseat(ctx context.Context, a *v1alpha1.Agent, profile desk.ClientProfile) error {
+	p, err := k.store.GetPresence(ctx, storeKey(a))
+	if err != nil || p.Telephone == "" {
+		return ignoreAbsent(err)
+	}
+	t, err := k.store.GetTelephone(ctx, store.Key{Namespace: a.Namespace, Name: p.Telephone})
+	if err != nil {
+		return ignoreAbsent(err)
+	}
+	if may, err := profile.MaySitAt(t.Telephone); err != nil || may {
+		return err
+	}
+	return ignoreAbsent(k.store.ReleaseSeat(ctx, storeKey(a)))
+}
+
+// ignoreAbsent turns the store's answer that there is no such thing into none.
+func ignoreAbsent(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // profile is what the agent's client is told and the desk decides by.
@@ -76,7 +100,11 @@ func (k *agentKind) profile(ctx context.Context, a *v1alpha1.Agent, center *v1al
 	if a.Spec.HotDesk.State == v1alpha1.Enabled {
 		p.HotDesk = &desk.HotDesk{}
 		if s := a.Spec.HotDesk.TelephoneSelector; s != nil {
-			p.HotDesk.TelephoneSelector = metav1.FormatLabelSelector(s)
+			selector, err := metav1.LabelSelectorAsSelector(s)
+			if err != nil {
+				return p, fmt.Errorf("hotDesk.telephoneSelector: %w", err)
+			}
+			p.HotDesk.TelephoneSelector = selector.String()
 		}
 	}
 	return p, k.pbxProfile(ctx, a, &p)
@@ -126,15 +154,15 @@ func servicePrefixes(pbxes []v1alpha1.PBX) []string {
 // showPresence mirrors what the store knows.
 func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
 	p, err := k.store.GetPresence(ctx, storeKey(a))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if ignoreAbsent(err) != nil {
 		return fmt.Errorf("reading presence: %w", err)
 	}
 	forward, err := k.store.GetForward(ctx, storeKey(a))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if ignoreAbsent(err) != nil {
 		return fmt.Errorf("reading the forwarding: %w", err)
 	}
 	box, err := k.store.VoicemailOf(ctx, storeKey(a))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if ignoreAbsent(err) != nil {
 		return fmt.Errorf("reading voicemail counts: %w", err)
 	}
 	shown := v1alpha1.AgentPresence{State: "SignedOut", Telephone: p.Telephone, ForwardTo: clip(forward.Number, 32)}

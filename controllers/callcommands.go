@@ -88,6 +88,10 @@ func (c *callCommands) do(ctx context.Context, command store.CallCommand) (store
 		return store.OutcomeGone, ""
 	case errors.Is(err, pbxlink.ErrRecordingLimit):
 		return store.OutcomeLimit, ""
+	case errors.Is(err, pbxlink.ErrNotRecording):
+		return store.OutcomeNotRecording, ""
+	case errors.Is(err, pbxlink.ErrNotAllowed):
+		return store.OutcomeDenied, ""
 	case errors.Is(err, context.DeadlineExceeded):
 		return store.OutcomeNotConnected, ""
 	default:

@@ -123,6 +123,12 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 				f.agents.coalesced(nameOf(&agents.Items[i]))
 			}
 		}
+		var telephones v1alpha1.TelephoneList
+		if err := f.List(ctx, &telephones, client.InNamespace(e.Namespace), client.MatchingFields{admission.IndexUsername: e.Subject}); err == nil {
+			for i := range telephones.Items {
+				f.telephones.coalesced(nameOf(&telephones.Items[i]))
+			}
+		}
 		f.pokePBXes(ctx, e.Namespace)
 	case store.EventQueued, store.EventUnread, store.EventMessage:
 		f.pokeAccount(e)

@@ -46,6 +46,8 @@ func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 	if err != nil {
 		return fmt.Errorf("checking the queue: %w", err)
 	}
+	// A member who cannot be called is left out; the others are served.
+	uncallable, problems := splitProblems(problems, "spec.members")
 	if stallOn(s, problems, v1alpha1.ConditionMembersResolved) {
 		return nil
 	}
@@ -57,7 +59,9 @@ func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 	if err != nil {
 		return s.invalid(v1alpha1.ConditionMembersResolved, err)
 	}
-	reportMissing(s, missing)
+	if reportMissing(s, missing) {
+		stallOn(s, uncallable, v1alpha1.ConditionMembersResolved)
+	}
 	before := memberAgents(q.Status.Members)
 	q.Status.MemberCount = count(len(members))
 	q.Status.Members = members[:min(len(members), maxListed)]

@@ -15,16 +15,36 @@ import (
 // An object that lost a unique value to another is stalled until that one goes or takes another value. These functions map
 // the other to those that wait for it. Objects that are not stalled are left alone, so this costs nothing in normal days.
 
-// agentRivals maps an agent or a queue to the stalled agents that want its username or number.
+// agentRivals maps an agent, a telephone or a queue to the stalled agents that want its username or number.
 func (w *wiring) agentRivals(ctx context.Context, o client.Object) []reconcile.Request {
 	var out []reconcile.Request
-	if a, ok := o.(*v1alpha1.Agent); ok {
-		out = w.stalledAgents(ctx, o, admission.IndexUsername, a.Username())
+	if username := usernameOf(o); username != "" {
+		out = w.stalledAgents(ctx, o, admission.IndexUsername, username)
 	}
 	for _, number := range numbersOf(o) {
 		out = append(out, w.stalledAgents(ctx, o, admission.IndexExtension, number)...)
 	}
 	return out
+}
+
+// telephoneRivals maps an agent or a telephone to the stalled telephones that want its username.
+func (w *wiring) telephoneRivals(ctx context.Context, o client.Object) []reconcile.Request {
+	var telephones v1alpha1.TelephoneList
+	if err := w.c.List(ctx, &telephones, client.InNamespace(o.GetNamespace()), client.MatchingFields{admission.IndexUsername: usernameOf(o)}); err != nil {
+		return nil
+	}
+	return stalledOnes(telephones.Items, o)
+}
+
+// usernameOf is the SIP user of an agent or a telephone, "" of anything else.
+func usernameOf(o client.Object) string {
+	switch o := o.(type) {
+	case *v1alpha1.Agent:
+		return o.Username()
+	case *v1alpha1.Telephone:
+		return o.Username()
+	}
+	return ""
 }
 
 // queueRivals maps an agent or a queue to the stalled queues that want its number.

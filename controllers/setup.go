@@ -131,6 +131,8 @@ func (w *wiring) addAgents() error {
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(queueAgents), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Telephone{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Telephone{}, later(all), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.supervised), builder.WithPredicates(supervisorsChanged)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
@@ -144,7 +146,8 @@ func (w *wiring) addTelephones() error {
 	return w.build("telephone").For(&v1alpha1.Telephone{}, builder.WithPredicates(ours)).
 		Owns(&corev1.Secret{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.TelephoneList](w.c))).
-		Watches(&v1alpha1.Telephone{}, later(all), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Telephone{}, handler.EnqueueRequestsFromMapFunc(w.telephoneRivals), builder.WithPredicates(gone)).
+		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.telephoneRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
 		WatchesRawSource(w.telephones.source()).

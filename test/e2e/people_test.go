@@ -18,13 +18,25 @@ import (
 // phoneOf is the phone of an agent of the center, set up from the Secret Ringmaster made.
 func phoneOf(ctx context.Context, name string) *phone.Phone {
 	GinkgoHelper()
-	s := getSecret(ctx, center, name+"-sip")
+	return newPhone(getSecret(ctx, center, name+"-sip").Data)
+}
+
+// newPhone is set up from the content of a SIP Secret.
+func newPhone(data map[string][]byte) *phone.Phone {
+	GinkgoHelper()
 	p, err := phone.New(phone.Options{
-		Server: string(s.Data["server"]), Transport: strings.ToLower(string(s.Data["transport"])),
-		User: string(s.Data["extension"]), AuthUser: string(s.Data["username"]), Password: string(s.Data["password"]),
+		Server: string(data["server"]), Transport: strings.ToLower(string(data["transport"])),
+		User: string(data["extension"]), AuthUser: string(data["username"]), Password: string(data["password"]),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(p.Close)
+	return p
+}
+
+func registerPhone(ctx context.Context, data map[string][]byte) *phone.Phone {
+	GinkgoHelper()
+	p := newPhone(data)
+	Expect(p.Register(ctx)).To(Succeed())
 	return p
 }
 
