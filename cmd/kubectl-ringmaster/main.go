@@ -35,7 +35,7 @@ func main() {
 		return
 	}
 	if !errors.Is(err, errNotReady) {
-		fmt.Fprintln(os.Stderr, "kubectl ringmaster:", err)
+		fmt.Fprintln(os.Stderr, "kubectl ringmaster:", oneLine(err.Error()))
 	}
 	if _, ok := errors.AsType[unreadable](err); ok {
 		os.Exit(exitUnreadable)

@@ -113,6 +113,12 @@ func TestWhatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "", "import", "asterisk", dir).check(t, exitUnreadable, "", "sip.conf:1: a section without closing bracket")
+	if err := os.WriteFile(filepath.Join(dir, "queues.conf"), []byte("[a\x1b[2J](b)\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if o := run(t, "", "import", "asterisk", filepath.Join(dir, "queues.conf")); strings.Contains(o.stderr, "\x1b") {
+		t.Errorf("the terminal is told %q", o.stderr)
+	}
 	run(t, "", "import", "asterisk", filepath.Join(dir, "none")).check(t, exitUnreadable, "", "no such file")
 	run(t, "", "import", "asterisk", t.TempDir()).check(t, exitUnreadable, "", "holds none of sip.conf, pjsip.conf")
 	run(t, "", "import", "asterisk", os.Args[0]).check(t, exitUnreadable, "", "is none of sip.conf, pjsip.conf")

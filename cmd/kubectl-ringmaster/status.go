@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -168,7 +169,7 @@ func condition(conditions []metav1.Condition, name string) string {
 	return string(metav1.ConditionUnknown)
 }
 
-// oneLine keeps what others wrote from breaking the table.
+// oneLine keeps what others wrote from breaking the table or steering the terminal.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r < ' ' }), " ")
+	return strings.Join(strings.FieldsFunc(text, unicode.IsControl), " ")
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/ringmaster-dev/ringmaster/internal/importer/asteriskconf"
 )
@@ -59,6 +60,7 @@ func (r *Report) add(item Item) {
 	key := fmt.Sprintf("%s\x00%s\x00%s\x00%s", item.Position, item.Option, item.Effect, item.Why)
 	if _, known := r.items[key]; !known {
 		item.Value = shown(item.Option, item.Value)
+		item.Section, item.Option, item.Why = printable(item.Section), printable(item.Option), printable(item.Why)
 		r.items[key] = item
 	}
 }
@@ -103,16 +105,21 @@ func shown(option, value string) string {
 	if slices.Contains(secretOptions, strings.ToLower(option)) || strings.Contains(strings.ToLower(option), "password") {
 		return ""
 	}
-	value = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, value)
+	value = printable(value)
 	if len(value) > maxShown {
 		value = strings.ToValidUTF8(value[:maxShown], "") + "..."
 	}
 	return value
+}
+
+// printable has spaces in place of control characters, which terminals obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // Markdown is the report as a page.
