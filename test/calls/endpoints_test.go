@@ -2,6 +2,7 @@ package calls
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -156,6 +157,15 @@ func newestChannel(t *testing.T, extension, header string) string {
 		return nil
 	})
 	return value
+}
+
+func hostPort(addr string) (string, int, error) {
+	host, text, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.Atoi(text)
+	return host, port, err
 }
 
 // TestQualify: a registered phone is asked whether it is still there.

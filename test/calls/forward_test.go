@@ -1,32 +1,11 @@
 package calls
 
 import (
-	"context"
-	"errors"
 	"testing"
 	"time"
 
-	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
-
-// put writes what the pbxlet keeps in AstDB: run-time state of an endpoint.
-func put(t *testing.T, name, key, value string) {
-	t.Helper()
-	action(t, "DBPut", "Family", "ringmaster", "Key", name+"/"+key, "Val", value)
-	t.Cleanup(func() { del(t, name, key) })
-}
-
-func del(t *testing.T, name, key string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	// That it is gone already is an error of AMI, and no matter here.
-	_, err := pbx.ami.Action(ctx, "DBDel", pairs([]string{"Family", "ringmaster", "Key", name + "/" + key})...)
-	if _, gone := errors.AsType[*ami.Error](err); err != nil && !gone {
-		t.Error(err)
-	}
-}
 
 func TestForward(t *testing.T) {
 	s := newScene(t)
@@ -37,7 +16,7 @@ func TestForward(t *testing.T) {
 	s.start()
 	c, a, to := registered(t, caller, says(400)), registered(t, away), registered(t, target, says(700))
 	t.Run("Followed", func(t *testing.T) {
-		put(t, away, "forward", target)
+		forward(t, away, target)
 		out := call(t, c, away)
 		hears(t, "the caller", out, []float64{700}, nil)
 		hears(t, "the target", inCall(t, to), []float64{400}, nil)
@@ -48,7 +27,7 @@ func TestForward(t *testing.T) {
 		}
 	})
 	t.Run("NotFromQueues", func(t *testing.T) {
-		put(t, away, "forward", target)
+		forward(t, away, target)
 		ready(t, away)
 		rang := to.Rings()
 		out := call(t, c, queue)
@@ -61,20 +40,20 @@ func TestForward(t *testing.T) {
 	})
 	t.Run("Undone", func(t *testing.T) { talk(t, c, away, a) })
 	t.Run("LoopEnds", func(t *testing.T) {
-		put(t, first, "forward", second)
-		put(t, second, "forward", first)
+		forward(t, first, second)
+		forward(t, second, first)
 		refused(t, c, first, 480)
 	})
 	t.Run("Outbound", func(t *testing.T) {
-		put(t, away, "forward", "0215550100")
+		forward(t, away, "0215550100")
 		out := call(t, c, away)
 		wentOut(t, "0215550100")
 		hangup(t, out)
 	})
 	t.Run("OutboundWithTheForwardersRights", func(t *testing.T) {
-		put(t, bound, "forward", "0215550101")
+		forward(t, bound, "0215550101")
 		refused(t, c, bound, 403)
-		put(t, bound, "forward", servicePrefix+"0215550102")
+		forward(t, bound, servicePrefix+"0215550102")
 		out := call(t, c, bound)
 		wentOut(t, servicePrefix+"0215550102")
 		hangup(t, out)
@@ -84,7 +63,7 @@ func TestForward(t *testing.T) {
 		"Injected": target + ",1)", "Expression": "${SHELL(id)}",
 	} {
 		t.Run("Never/"+name, func(t *testing.T) {
-			put(t, away, "forward", number)
+			forward(t, away, number)
 			rang := a.Rings()
 			out := call(t, c, away)
 			inCall(t, a)
@@ -109,7 +88,7 @@ func TestDoNotDisturb(t *testing.T) {
 	ready(t, agent)
 	t.Run("Direct", func(t *testing.T) {
 		pause(t, agent)
-		put(t, agent, "dnd", "1")
+		doNotDisturb(t, agent)
 		refused(t, c, agent, 480)
 		if a.Rings() != 0 {
 			t.Error("the phone rang")
@@ -121,7 +100,7 @@ func TestDoNotDisturb(t *testing.T) {
 		talk(t, c, agent, a)
 	})
 	t.Run("Voicemail", func(t *testing.T) {
-		put(t, boxed, "dnd", "1")
+		doNotDisturb(t, boxed)
 		out := call(t, c, boxed)
 		audible(t, out, 1)
 		hangup(t, out)
@@ -130,7 +109,7 @@ func TestDoNotDisturb(t *testing.T) {
 		}
 	})
 	t.Run("QueueIsLeftAlone", func(t *testing.T) {
-		put(t, agent, "dnd", "1")
+		doNotDisturb(t, agent)
 		out := call(t, c, queue)
 		inCall(t, a)
 		hangup(t, out)

@@ -1,10 +1,12 @@
 package calls
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 	"github.com/ringmaster-dev/ringmaster/test/phone"
 )
@@ -53,8 +55,8 @@ func TestHotDesk(t *testing.T) {
 		}
 	})
 
-	put(t, agent, "telephone", desk)
-	put(t, desk, "agent", agent)
+	set(t, agent, func(m *pbxlink.MemberState) { m.Telephone = desk }, "telephone", desk)
+	inAstDB(t, desk, "agent", agent)
 	s.agents[1].Telephone = desk
 	s.alone()
 	t.Run("ExtensionRings", func(t *testing.T) {
@@ -87,7 +89,7 @@ func TestHotDesk(t *testing.T) {
 		isFree(t, d)
 	})
 	t.Run("DoNotDisturb", func(t *testing.T) {
-		put(t, agent, "dnd", "1")
+		doNotDisturb(t, agent)
 		rang := d.Rings()
 		out := call(t, c, agent)
 		audible(t, out, time.Second)
@@ -107,7 +109,13 @@ func TestHotDesk(t *testing.T) {
 		}
 	})
 	t.Run("QueueRings", func(t *testing.T) {
-		action(t, "QueuePause", "Interface", "PJSIP/"+desk, "Paused", "false")
+		pbx.link.change([]string{agent}, func(m *pbxlink.MemberState) { m.Paused = false })
+		eventually(t, "the telephone is ready", func() error {
+			if m, ok := pbx.link.events.member(queueOf(queue), desk); !ok || m.Paused {
+				return fmt.Errorf("member %+v", m)
+			}
+			return nil
+		})
 		out := call(t, c, queue)
 		hears(t, "the agent", inCall(t, d), []float64{700}, nil)
 		hangup(t, out)
@@ -124,8 +132,9 @@ func TestHotDesk(t *testing.T) {
 		}
 	})
 
-	del(t, agent, "telephone")
-	del(t, desk, "agent")
+	pbx.link.change([]string{agent}, func(m *pbxlink.MemberState) { m.Telephone = "" })
+	inAstDB(t, agent, "telephone", "")
+	inAstDB(t, desk, "agent", "")
 	s.agents[1].Telephone = ""
 	s.alone()
 	t.Run("SignedOut", func(t *testing.T) {

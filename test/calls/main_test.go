@@ -9,11 +9,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
@@ -54,11 +55,14 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, errors.Join(err, os.RemoveAll(dir))
 	}
-	defer func() { err = errors.Join(err, e.Remove()) }()
+	defer func() {
+		// Whatever is still at work when all servers are gone was left behind.
+		err = errors.Join(err, e.Remove(), goleak.Find())
+	}()
 	if pbx, err = startStage(context.Background(), e); err != nil {
 		return 1, err
 	}
-	defer pbx.close()
+	defer func() { err = errors.Join(err, pbx.close()) }()
 	code = m.Run()
 	if code != 0 {
 		fmt.Fprintf(os.Stderr, "Asterisk wrote:\n%s", logTail(pbx.asterisk))
@@ -67,7 +71,7 @@ func run(m *testing.M) (code int, err error) {
 }
 
 func startStage(ctx context.Context, e *env.Env) (*stage, error) {
-	a, err := e.StartAsterisk(ctx, env.AsteriskOptions{})
+	a, err := e.StartAsterisk(ctx, env.AsteriskOptions{Dialplan: site})
 	if err != nil {
 		return nil, err
 	}
@@ -76,21 +80,14 @@ func startStage(ctx context.Context, e *env.Env) (*stage, error) {
 
 // newStage prepares a running Asterisk.
 func newStage(ctx context.Context, a *env.AsteriskServer) (*stage, error) {
-	if err := writeSite(a); err != nil {
-		return nil, err
-	}
 	client, err := ami.Dial(ctx, a.AMIAddr, a.AMIUser, a.AMISecret)
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(filepath.Dir(a.StateDir), "sounds")
-	for name, hz := range sounds {
-		file := filepath.Join(dir, name+".wav")
-		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), writeTone(file, hz)); err != nil {
-			return nil, err
-		}
+	s := &stage{
+		asterisk: a, ami: client, log: newEventLog(client), scenes: map[*scene]bool{}, next: firstNumber,
+		roots: x509.NewCertPool(), soundDir: filepath.Join(filepath.Dir(a.StateDir), "sounds"),
 	}
-	s := &stage{asterisk: a, ami: client, scenes: map[*scene]bool{}, next: firstNumber, roots: x509.NewCertPool(), log: newEventLog(client)}
 	ca, err := os.ReadFile(a.CAFile)
 	if err != nil {
 		return nil, err
@@ -98,52 +95,36 @@ func newStage(ctx context.Context, a *env.AsteriskServer) (*stage, error) {
 	if !s.roots.AppendCertsFromPEM(ca) {
 		return nil, errors.New("the CA file holds no certificate")
 	}
-	s.soundDir = dir
-	return s, s.configure()
+	for name, hz := range sounds {
+		file := soundFileOf(s, name) + ".wav"
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), writeTone(file, hz)); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.configure(); err != nil {
+		return nil, err
+	}
+	s.link, err = newLink(a)
+	return s, err
 }
 
 // configure sets what the PBX is in every test that does not change it.
 func (p *stage) configure() error {
-	host, port, err := hostPort(p.asterisk.SIPAddr)
+	a := p.asterisk
+	cert, err := os.ReadFile(a.CertFile)
 	if err != nil {
 		return err
 	}
-	_, tlsPort, err := hostPort(p.asterisk.SIPTLSAddr)
-	if err != nil {
-		return err
-	}
-	_, wssPort, err := hostPort(wssAddr(p.asterisk))
-	if err != nil {
-		return err
-	}
-	wsPort, err := env.FreePort()
-	if err != nil {
-		return err
-	}
-	p.wsAddr = net.JoinHostPort(host, strconv.Itoa(wsPort))
-	cert, err := os.ReadFile(p.asterisk.CertFile)
-	if err != nil {
-		return err
-	}
-	key, err := os.ReadFile(p.asterisk.KeyFile)
+	key, err := os.ReadFile(a.KeyFile)
 	if err != nil {
 		return err
 	}
 	p.settings = voice.PBX{
-		Realm: realm, BindAddress: host, UDPPort: port, TCPPort: port, TLSPort: tlsPort, WSPort: wsPort, WSSPort: wssPort,
-		Certificate: &voice.Certificate{CertPEM: cert, KeyPEM: key}, StateDir: p.asterisk.StateDir,
+		Realm: realm, BindAddress: env.Loopback, UDPPort: a.UDPPort, TCPPort: a.TCPPort, TLSPort: a.TLSPort, WSPort: a.WSPort, WSSPort: a.WSSPort,
+		Certificate: &voice.Certificate{CertPEM: cert, KeyPEM: key}, StateDir: a.StateDir,
 		AllowedContexts: []string{"special"}, RingTimeout: ringTimeout,
 		OutboundContext: outboundContext, ServicePrefixes: []string{servicePrefix}, ForbiddenPrefixes: []string{forbiddenPrefix},
 		MusicClasses: []voice.MusicClass{{Name: music, Directory: filepath.Join(p.soundDir, "music")}}, RecordingDirectory: recordingDirectory,
 	}
 	return nil
-}
-
-func hostPort(addr string) (string, int, error) {
-	host, text, err := net.SplitHostPort(addr)
-	if err != nil {
-		return "", 0, err
-	}
-	port, err := strconv.Atoi(text)
-	return host, port, err
 }

@@ -54,9 +54,12 @@ func busy(o *phone.Options) { o.Mode = phone.Busy }
 // says sets the tone the phone sends.
 func says(hz float64) phoneOption { return func(o *phone.Options) { o.Tone = hz } }
 
+// requestTimeout bounds one exchange with what it waits for.
+const requestTimeout = 20 * time.Second
+
 // soon is a context for one SIP exchange and what it waits for.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), requestTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }

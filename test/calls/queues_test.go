@@ -10,26 +10,6 @@ import (
 	"github.com/ringmaster-dev/ringmaster/test/phone"
 )
 
-// ready ends the pause in which members start; pause sets it, in every queue.
-func ready(t *testing.T, extensions ...string) {
-	t.Helper()
-	for _, e := range extensions {
-		setPause(t, e, "false")
-	}
-}
-
-func pause(t *testing.T, extensions ...string) {
-	t.Helper()
-	for _, e := range extensions {
-		setPause(t, e, "true")
-	}
-}
-
-func setPause(t *testing.T, extension, paused string) {
-	t.Helper()
-	action(t, "QueuePause", "Interface", "PJSIP/"+extension, "Paused", paused)
-}
-
 // queueOf is the name of the queue with the number.
 func queueOf(number string) string { return "q" + number }
 

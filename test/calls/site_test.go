@@ -1,12 +1,5 @@
 package calls
 
-import (
-	"os"
-	"path/filepath"
-
-	"github.com/ringmaster-dev/ringmaster/test/env"
-)
-
 // site is what the owner of the machine has beside the rendered files: the
 // way out of the center, which answers and says the number it was given.
 const site = `
@@ -25,15 +18,3 @@ const (
 	forbiddenPrefix    = "00"
 	recordingDirectory = "calls"
 )
-
-func writeSite(a *env.AsteriskServer) error {
-	f, err := os.OpenFile(filepath.Join(a.ConfigDir, "extensions.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteString(site); err != nil {
-		_ = f.Close()
-		return err
-	}
-	return f.Close()
-}

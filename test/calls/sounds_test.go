@@ -17,7 +17,10 @@ var sounds = map[string]float64{
 // music is the music class that plays sounds["music/tone"].
 const music = "tones"
 
-func soundFile(name string) string { return filepath.Join(pbx.soundDir, name) }
+// soundFile is the path of a sound without its suffix, as Playback takes it.
+func soundFile(name string) string { return soundFileOf(pbx, name) }
+
+func soundFileOf(p *stage, name string) string { return filepath.Join(p.soundDir, name) }
 
 // announce tells callers their position with sounds of our own.
 func announce(position voice.AnnouncePosition, limit int) func(*voice.Queue) {

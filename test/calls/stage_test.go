@@ -3,9 +3,7 @@ package calls
 import (
 	"context"
 	"crypto/x509"
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,17 +30,15 @@ type stage struct {
 	asterisk *env.AsteriskServer
 	ami      *ami.Client
 	log      *eventLog
+	link     *link
 	roots    *x509.CertPool
 	settings voice.PBX
-	// wsAddr is the host:port of SIP over a plain WebSocket.
-	wsAddr string
 	// soundDir has the sound files that the tests made.
 	soundDir string
 
 	mu     sync.Mutex
 	scenes map[*scene]bool // whether Asterisk has it
 	next   int
-	loads  int
 }
 
 // scene is one test's own part of the center: its agents and queues.
@@ -128,7 +124,7 @@ func (s *scene) start() {
 		c.Telephones = append(c.Telephones, scene.telephones...)
 		c.Queues = append(c.Queues, scene.queues...)
 	}
-	if err := pbx.load(c); err != nil {
+	if err := pbx.link.load(c); err != nil {
 		s.t.Fatal(err)
 	}
 	for scene := range pbx.scenes {
@@ -142,75 +138,16 @@ func (s *scene) alone() {
 	s.t.Helper()
 	pbx.mu.Lock()
 	defer pbx.mu.Unlock()
-	if err := pbx.load(voice.Center{PBX: s.settings, Agents: s.agents, Telephones: s.telephones, Queues: s.queues}); err != nil {
+	if err := pbx.link.load(voice.Center{PBX: s.settings, Agents: s.agents, Telephones: s.telephones, Queues: s.queues}); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-// modules are what has to be reloaded for the files of a snapshot.
-var modules = []string{
-	"http", "res_pjsip.so", "app_voicemail.so", "res_pjsip_mwi.so", "res_musiconhold.so", "app_queue.so", "pbx_config.so", "features",
-}
-
-// load makes Asterisk run the center and reads its dialplan's revision back.
-func (p *stage) load(c voice.Center) error {
-	snapshot, err := voice.Render(c)
-	if err != nil {
-		return err
-	}
-	p.loads++
-	dir := filepath.Join(p.asterisk.StateDir, fmt.Sprintf("v%d", p.loads))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	for _, f := range snapshot.Files {
-		if err := os.WriteFile(filepath.Join(dir, f.Path), f.Content, 0o644); err != nil {
-			return err
-		}
-	}
-	link := filepath.Join(p.asterisk.StateDir, "current")
-	if err := os.Symlink(dir, link+".new"); err != nil {
-		return err
-	}
-	if err := os.Rename(link+".new", link); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	for _, m := range modules {
-		if _, err := p.ami.Action(ctx, "Reload", ami.Header{Name: "Module", Value: m}); err != nil {
-			return fmt.Errorf("reload %s: %w", m, err)
-		}
-	}
-	return poll(10*time.Second, func() error { return p.runs(ctx, snapshot.Expect) })
-}
-
-// runs checks that Asterisk shows the endpoints, queues and dialplan.
-func (p *stage) runs(ctx context.Context, want voice.Expect) error {
-	m, err := p.ami.Action(ctx, "Getvar", ami.Header{Name: "Variable", Value: voice.RevisionVariable})
-	if err != nil {
-		return err
-	}
-	if got := m.Get("Value"); got != want.DialplanRevision {
-		return fmt.Errorf("the dialplan is of revision %q, want %q", got, want.DialplanRevision)
-	}
-	endpoints, err := p.ami.List(ctx, "PJSIPShowEndpoints")
-	if err != nil {
-		return err
-	}
-	queues, err := p.ami.List(ctx, "QueueSummary")
-	if err != nil {
-		return err
-	}
-	if len(endpoints) != len(want.Endpoints) || len(queues) != len(want.Queues) {
-		return fmt.Errorf("%d endpoints and %d queues, want %d and %d", len(endpoints), len(queues), len(want.Endpoints), len(want.Queues))
-	}
-	return nil
-}
-
-func (p *stage) close() {
+func (p *stage) close() error {
+	err := p.link.close()
 	p.ami.Close()
 	<-p.log.done
+	return err
 }
 
 // poll asks until check returns nil, and returns its last error.
@@ -241,7 +178,8 @@ func within(t *testing.T, limit time.Duration, what string, check func() error) 
 // action sends one action of the manager interface.
 func action(t *testing.T, name string, headers ...string) ami.Message {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	// Also for clean-ups, when the test's own context has ended.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	m, err := pbx.ami.Action(ctx, name, pairs(headers)...)
 	if err != nil {

@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,8 +19,8 @@ func TestTransport(t *testing.T) {
 		voice.UDP: func(*phone.Options) {},
 		voice.TCP: func(o *phone.Options) { o.Transport = "tcp" },
 		voice.TLS: func(o *phone.Options) { o.Transport, o.Server = "tls", pbx.asterisk.SIPTLSAddr },
-		voice.WS:  func(o *phone.Options) { o.Transport, o.Server = "ws", pbx.wsAddr },
-		voice.WSS: func(o *phone.Options) { o.Transport, o.Server = "wss", wssAddr(pbx.asterisk) },
+		voice.WS:  func(o *phone.Options) { o.Transport, o.Server = "ws", at(pbx.asterisk.WSPort) },
+		voice.WSS: func(o *phone.Options) { o.Transport, o.Server = "wss", at(pbx.asterisk.WSSPort) },
 	}
 	type part struct{ plain, agent string }
 	parts := map[voice.Transport]part{}
@@ -56,7 +58,5 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// wssAddr is the host:port of a PBX's secure WebSocket.
-func wssAddr(a *env.AsteriskServer) string {
-	return strings.TrimSuffix(strings.TrimPrefix(a.WSSURL, "wss://"), "/ws")
-}
+// at is the loopback address with the port.
+func at(port int) string { return net.JoinHostPort(env.Loopback, strconv.Itoa(port)) }
