@@ -50,6 +50,7 @@ func leaves(v reflect.Value, path string, get func(*Center) reflect.Value) []lea
 				out = append(out, leaves(v.Field(i), path+"."+name, func(c *Center) reflect.Value { return get(c).Field(i) })...)
 			}
 		}
+	default: // no string
 	}
 	return out
 }

@@ -68,11 +68,9 @@ func renderPJSIP(c Center, expect *Expect) (File, error) {
 
 // writeGlobal pins the realm of the challenge that an unknown user gets, so
 // that it does not differ from a known user's, and how soon an expired contact
-// is forgotten. A From user that is an endpoint's says more than the address,
-// which phones behind one router share.
+// is forgotten.
 func writeGlobal(b *bytes.Buffer, p PBX) {
-	fmt.Fprintf(b, "\n[ringmaster-global]\ntype=global\ndefault_realm=%s\ncontact_expiration_check_interval=10\n"+
-		"endpoint_identifier_order=username,ip\n", p.Realm)
+	fmt.Fprintf(b, "\n[ringmaster-global]\ntype=global\ndefault_realm=%s\ncontact_expiration_check_interval=10\n", p.Realm)
 }
 
 func writeTransports(b *bytes.Buffer, p PBX, expect *Expect) {

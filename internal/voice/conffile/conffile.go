@@ -149,7 +149,7 @@ func (p *parser) section(text string) error {
 		if rest[0] != '(' || !ok || strip(tail) != "" {
 			return fmt.Errorf("%q follows a section", rest)
 		}
-		for _, o := range strings.Split(options, ",") {
+		for o := range strings.SplitSeq(options, ",") {
 			if err := p.option(&s, o); err != nil {
 				return err
 			}
