@@ -142,7 +142,7 @@ type ExpectTransport struct {
 const RevisionVariable = "RINGMASTER_DIALPLAN"
 
 // Render writes the files for one PBX. The same Center, in whatever order its
-// slices are, gives the same Snapshot. The error joins one *FieldError for
+// objects and lists without an order are, gives the same files. The error joins one *FieldError for
 // everything that cannot be represented; then nothing is rendered.
 func Render(c Center) (Snapshot, error) {
 	if errs := c.validate(); len(errs) > 0 {

