@@ -150,7 +150,11 @@ func (e *engine) accept(m *manifest) error {
 		return err
 	}
 	e.setApplied(m.Version)
-	e.expect = m.Expect
+	dialplan, err := e.state.file(m.Version, voice.ExtensionsFile)
+	if err != nil {
+		return err
+	}
+	e.expect, e.recordings = m.Expect, recordingDirectory(string(dialplan))
 	e.tables.setEndpoints(endpointNames(m.Expect))
 	return e.state.prune()
 }

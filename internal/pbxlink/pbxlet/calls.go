@@ -268,9 +268,6 @@ func (t *tables) nameRecording(id, file string) {
 	t.wake()
 }
 
-// relative is a recording's name below Asterisk's directory of recordings.
-func (t *tables) relative(file string) string { return t.calls.relative(file) }
-
 func (e *engine) syncCalls(ctx context.Context, a *asterisk) error {
 	e.tables.listCalls()
 	list, err := a.list(ctx, "Status", ami.Header{Name: "Variables", Value: recordingVariables})

@@ -207,6 +207,7 @@ func TestRecordings(t *testing.T) {
 	r := newRig(t)
 	c := r.center(4)
 	c.Agents[1].ManualRecording = true
+	c.PBX.RecordingDirectory = "center/recordings"
 	c.Agents[2].Recording = voice.Wav49
 	r.apply(c)
 	caller := r.registered("1001")
@@ -269,7 +270,7 @@ func TestRecordings(t *testing.T) {
 	}
 	over := r.expectCall("1002", "over", isEnded)
 	do(leg.ID, pbxlink.RecordStart, pbxlink.ErrCallEnded)
-	r.recorded(over, `^ringmaster/1002/\d{8}-\d{6}-[a-z0-9-]+\.\d+-%d\.wav$`, 2)
+	r.recorded(over, `^center/recordings/1002/\d{8}-\d{6}-[a-z0-9-]+\.\d+-%d\.wav$`, 2)
 
 	// By itself, in the agent's format.
 	call, err = caller.Call(r.soon(), "1003")
@@ -283,7 +284,7 @@ func TestRecordings(t *testing.T) {
 	if err := call.Hangup(r.soon()); err != nil {
 		t.Fatal(err)
 	}
-	r.recorded(r.expectCall("1003", "over", isEnded), `^ringmaster/1003/\d{8}-\d{6}-[a-z0-9-]+\.\d+-%d\.WAV$`, 2)
+	r.recorded(r.expectCall("1003", "over", isEnded), `^center/recordings/1003/\d{8}-\d{6}-[a-z0-9-]+\.\d+-%d\.WAV$`, 2)
 
 	// Not at all.
 	call, err = caller.Call(r.soon(), "1004")

@@ -69,8 +69,7 @@ func (a *asterisk) missingContexts(ctx context.Context, want []string) ([]string
 	var missing []string
 	for _, name := range want {
 		_, err := a.command(ctx, "dialplan show "+name)
-		var failed *ami.Error
-		if errors.As(err, &failed) {
+		if _, failed := errors.AsType[*ami.Error](err); failed {
 			missing = append(missing, name)
 		} else if err != nil {
 			return nil, err

@@ -23,7 +23,7 @@ const (
 	lookupInterval = 500 * time.Millisecond
 	lookupBatch    = 50
 	// asteriskRetry is the longest wait between two attempts to reach Asterisk.
-	asteriskRetry = 3 * time.Second
+	asteriskRetry = time.Second
 )
 
 // engine does to Asterisk what the manager asks, one thing at a time.
@@ -56,6 +56,8 @@ type engine struct {
 	// expect is what the snapshot in force expects.
 	expect    voice.Expect
 	figuresAt time.Time
+	// recordings is the directory of recordings, below Asterisk's monitor directory.
+	recordings string
 }
 
 func newEngine(cfg Config, st *state, t *tables, out *outbox) (*engine, error) {

@@ -76,7 +76,10 @@ func (e *engine) wantedPause(endpoint string) pause {
 	if agent, seated := e.seats[endpoint]; !ok && seated {
 		want, ok = e.members[agent], true
 	}
-	return pause{paused: want.Paused || !ok, reason: want.Reason}
+	if ok && !want.Paused {
+		return pause{}
+	}
+	return pause{paused: true, reason: want.Reason}
 }
 
 // dropContacts ends the registrations of one extension.

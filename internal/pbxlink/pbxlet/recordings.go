@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -167,20 +166,8 @@ func (e *engine) startRecording(ctx context.Context, a *asterisk, channel string
 	if suffix == "" {
 		suffix = manualSuffix
 	}
-	directory, err := a.variable(ctx, recordingDirectoryVariable)
-	if err != nil {
-		return err
-	}
-	if directory == "" {
-		directory = voice.DefaultRecordingDirectory
-	}
-	if vars[recordingFile] != "" {
-		directory = filepath.Dir(e.tables.relative(vars[recordingFile]))
-	} else {
-		directory = path.Join(directory, owner)
-	}
 	name := fmt.Sprintf("%s-%s-%d.%s", time.Now().UTC().Format("20060102-150405"), channel, begun+1, suffix)
-	if err := a.startRecording(ctx, channel, path.Join(directory, name)); err != nil {
+	if err := a.startRecording(ctx, channel, path.Join(e.recordings, owner, name)); err != nil {
 		return err
 	}
 	return a.setChannelVariable(ctx, channel, voice.RecordingsVariable, strconv.Itoa(begun+1))
@@ -202,9 +189,16 @@ func (e *engine) restartRecording(ctx context.Context, a *asterisk, channel stri
 	return e.startRecording(ctx, a, channel, vars)
 }
 
-// recordingDirectoryVariable is the dialplan's global variable with the
-// directory of recordings, relative to Asterisk's monitor directory.
-const recordingDirectoryVariable = "RINGMASTER_RECORDING_DIRECTORY"
+// recordingDirectory is where the dialplan puts recordings, below Asterisk's
+// monitor directory: recordings by hand go to the same place.
+func recordingDirectory(dialplan string) string {
+	_, rest, _ := strings.Cut(dialplan, "MixMonitor(")
+	directory, _, found := strings.Cut(rest, "/${"+voice.AgentVariable+"}/")
+	if !found || strings.ContainsAny(directory, "\n,)") {
+		return voice.DefaultRecordingDirectory
+	}
+	return directory
+}
 
 func (a *asterisk) startRecording(ctx context.Context, channel, file string) error {
 	return a.act(ctx, "MixMonitor", ami.Header{Name: "Channel", Value: channel}, ami.Header{Name: "File", Value: file},
