@@ -104,7 +104,7 @@ const (
 	sweepInterval = time.Minute
 )
 
-// housekeeping deletes old events and calls, and signs out agents whose clients are gone.
+// housekeeping deletes old events, calls and system mails, and signs out agents whose clients are gone.
 func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 	return func(ctx context.Context) error {
 		ticker := time.NewTicker(sweepInterval)
@@ -115,6 +115,9 @@ func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 			}
 			if err := db.PruneCalls(ctx, store.DefaultCallRetention); err != nil && ctx.Err() == nil {
 				logger.Warn("pruning calls", "error", err)
+			}
+			if err := db.PruneSystemMails(ctx, store.SystemMailRetention); err != nil && ctx.Err() == nil {
+				logger.Warn("pruning system mails", "error", err)
 			}
 			if _, err := db.SignOutAbandoned(ctx, abandonedFor); err != nil && ctx.Err() == nil {
 				logger.Warn("signing out agents without a session", "error", err)

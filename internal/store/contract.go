@@ -20,6 +20,7 @@ type Store interface {
 	Events
 	Registrations
 	Voice
+	SystemMails
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

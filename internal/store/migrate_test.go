@@ -23,21 +23,27 @@ var before = []string{
 	`INSERT INTO registrations VALUES ('n', 'pbx', '100', 'sip:100@192.0.2.1', '', 1)`,
 }
 
-// A store of the first version opens, keeps what it has, and takes what is new.
-func TestFirstVersionMigrates(t *testing.T) {
+// voicemail is what one of the second version has besides.
+var voicemail = []string{
+	`INSERT INTO voicemail VALUES ('n', 'pbx', '100', 2, 1)`,
+	`INSERT INTO voicemail VALUES ('n', 'pbx2', '100', 1, 0)`,
+}
+
+// A store of an earlier version opens, keeps what it has, and takes what is new.
+func TestEarlierVersionsMigrate(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "old.db")
-		first(t, "sqlite", path, goose.DialectSQLite3)
+		earlier(t, "sqlite", path, goose.DialectSQLite3)
 		checkMigrated(t, "sqlite://"+path)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		dsn := env.Postgres(t).NewDatabase(t)
-		first(t, "", dsn, goose.DialectPostgres)
+		earlier(t, "", dsn, goose.DialectPostgres)
 		checkMigrated(t, dsn)
 	})
 }
 
-func first(t *testing.T, driver, dsn string, dialect goose.Dialect) {
+func earlier(t *testing.T, driver, dsn string, dialect goose.Dialect) {
 	t.Helper()
 	var w *sql.DB
 	if driver == "" {
@@ -57,12 +63,14 @@ func first(t *testing.T, driver, dsn string, dialect goose.Dialect) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	for _, statement := range before {
-		if _, err := w.ExecContext(t.Context(), statement); err != nil {
-			t.Fatalf("%s: %v", statement, err)
+	for n, statements := range [][]string{before, voicemail} {
+		if _, err := provider.UpTo(t.Context(), int64(n+1)); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range statements {
+			if _, err := w.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%s: %v", statement, err)
+			}
 		}
 	}
 }
@@ -89,5 +97,15 @@ func checkMigrated(t *testing.T, url string) {
 	calls, err := db.ListCalls(t.Context(), CallFilter{Namespace: "n", Agent: "alice"})
 	if err != nil || len(calls) != 1 {
 		t.Errorf("calls %+v, %v", calls, err)
+	}
+	if news, err := db.NewVoicemail(t.Context(), 10); err != nil || len(news) > 0 {
+		t.Errorf("old messages are news: %+v, %v", news, err)
+	}
+	if err := db.PutVoicemail(t.Context(), Key{"n", "pbx"}, Voicemail{Extension: "100", Unread: 3, Read: 1}); err != nil {
+		t.Error(err)
+	}
+	news, err := db.NewVoicemail(t.Context(), 10)
+	if diff := cmp.Diff([]VoicemailNews{{Agent: alice, Unread: 4, Seen: 3, Looks: 1}}, news); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -389,6 +389,7 @@ const (
 	EventVoicemail     = "voicemail"          // subject: agent name; data: unread, read over all PBXes
 	EventCall          = "call.updated"       // subject: call id, also below
 	EventCallCommand   = "call.command"       // for the leader only; subject: command id
+	EventSystemMail    = "system.mail"        // for the mail workers only; subject: account name
 
 	EventRecordingStarted = "recording.started" // a file was begun
 	EventRecordingPaused  = "recording.paused"

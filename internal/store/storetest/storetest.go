@@ -48,6 +48,8 @@ func Run(t *testing.T, open Open) {
 		"Recordings":    testRecordings,
 		"CallCommands":  testCallCommands,
 		"ClaimRace":     testClaimRace,
+		"SystemMails":   testSystemMails,
+		"NewVoicemail":  testNewVoicemail,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
