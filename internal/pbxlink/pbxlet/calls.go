@@ -119,7 +119,7 @@ func known(s string) string {
 func (c *calls) change(call *pbxlinkv1.Call, change func()) bool {
 	before := proto.CloneOf(call)
 	change()
-	if proto.Equal(before, call) && c.dirty[call.GetId()] {
+	if proto.Equal(before, call) {
 		return false
 	}
 	c.dirty[call.GetId()] = true
