@@ -62,7 +62,10 @@ func (e *engine) adopt(ctx context.Context, a *asterisk) error {
 		}
 		changed, err := e.spool.prepare(m.Expect.Mailboxes)
 		if err != nil {
-			return err
+			// Calls go on without voicemail; the next snapshot with another
+			// voicemail.conf is refused.
+			e.log.Error("the mailboxes cannot be looked after", "error", err)
+			err = nil
 		}
 		if changed > 0 {
 			err = e.reload(ctx, a, map[string]bool{voice.VoicemailFile: true})

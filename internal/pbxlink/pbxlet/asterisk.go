@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
@@ -18,7 +20,13 @@ type asterisk struct {
 	*ami.Client
 	version string
 	started time.Time
+	// run tells one run of Asterisk from another; the start time, in whole
+	// seconds, does not.
+	run string
 }
+
+// runVariable is a global variable that lives as long as the process.
+const runVariable = "RINGMASTER_RUN"
 
 // actionTimeout bounds actions that only read.
 const actionTimeout = 15 * time.Second
@@ -79,7 +87,11 @@ func (a *asterisk) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pbxlet: Asterisk's start time: %w", err)
 	}
-	return nil
+	if a.run, err = a.variable(ctx, runVariable); err != nil || a.run != "" {
+		return err
+	}
+	a.run = uuid.NewString()
+	return a.act(ctx, "Setvar", ami.Header{Name: "Variable", Value: runVariable}, ami.Header{Name: "Value", Value: a.run})
 }
 
 // list bounds the time of a list.

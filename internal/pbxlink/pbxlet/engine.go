@@ -47,8 +47,9 @@ type engine struct {
 	members map[string]pbxlink.MemberState
 	// enforced is what every member was last told, in this run of Asterisk.
 	enforced map[memberKey]pause
-	started  time.Time
-	reloads  int64
+	// asteriskRun is the run of Asterisk that enforced is about.
+	asteriskRun string
+	reloads     int64
 	// policies are the entries of AstDB as last read; nil when they must be read.
 	policies map[string]string
 	// seats maps each telephone to the agent who sits there.
@@ -147,8 +148,8 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // serve uses one connection until it breaks.
 func (e *engine) serve(ctx context.Context, a *asterisk) error {
-	if !a.started.Equal(e.started) {
-		e.started = a.started
+	if a.run != e.asteriskRun {
+		e.asteriskRun = a.run
 		e.enforced = map[memberKey]pause{}
 	}
 	e.policies = nil

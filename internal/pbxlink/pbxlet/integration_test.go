@@ -191,7 +191,7 @@ func TestPauseSurvivesReloadAndRestart(t *testing.T) {
 	want["support/1001"] = pbxlink.QueueMember{Queue: "support", Extension: "1001", DeviceState: "UNAVAILABLE", Paused: true}
 	r.expectMembers(want)
 
-	started := r.status().AsteriskStartedAt
+	r.committed(2)
 	if err := r.asterisk.Kill9(); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestPauseSurvivesReloadAndRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.eventually("Asterisk is back", func() error {
-		if st := r.status(); !st.AsteriskUp || !st.AsteriskStartedAt.After(started) || st.Registered != 2 {
+		if st := r.status(); !st.AsteriskUp || st.Registered != 2 {
 			return fmt.Errorf("status %+v", brief(st))
 		}
 		return nil
