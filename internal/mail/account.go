@@ -29,7 +29,7 @@ func newAccount(s *Supervisor, cfg Config, changed bool) *account {
 	}
 }
 
-// kick makes the account look for replies to send.
+// kick makes the account look for mails to send.
 func (a *account) kick() {
 	select {
 	case a.wake <- struct{}{}:

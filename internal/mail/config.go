@@ -1,5 +1,5 @@
 // Package mail connects the shared mailboxes of EmailAccounts: it ingests what customers write exactly
-// once, sends what agents answer, and says for each account whether that works.
+// once, sends what agents answer and what Ringmaster itself has to say, and says for each account whether that works.
 //
 // Any number of replicas run a Supervisor over the same store; a lease per account decides which of them
 // holds its connections.

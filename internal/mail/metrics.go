@@ -22,7 +22,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		ingested:    counter("ingested_total", "Mails stored as messages, duplicates aside."),
 		quarantined: counter("quarantined_total", "Mails kept raw because nothing could be made of them."),
 		filtered:    counter("filtered_total", "Mails left alone because a header filter did not accept them."),
-		sent:        counter("sent_total", "Replies handed over to the SMTP server."),
+		sent:        counter("sent_total", "Replies and system mails handed over to the SMTP server."),
 		errors:      counter("errors_total", "Failures of connections, sign-ins and mails by reason.", "reason"),
 		connected: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "connected",
 			Help: "1 while this process holds a working IMAP connection of the account."}, account),

@@ -24,7 +24,7 @@ const (
 	watchMinPeriod = 20 * time.Millisecond
 )
 
-// outbox sends the replies of an account and checks that it could. One thing runs at a time.
+// outbox sends the replies of an account, and the system mails it is chosen for, and checks that it could. One thing runs at a time.
 type outbox struct {
 	account *account
 	lease   store.Lease
@@ -33,7 +33,7 @@ type outbox struct {
 	running bool
 	again   bool
 	// paused is until when nothing is tried after the server could not be used: neither the attempts of the other
-	// replies nor the patience of a server that counts sign-ins shall be spent.
+	// mails nor the patience of a server that counts sign-ins shall be spent.
 	paused time.Time
 	work   sync.WaitGroup
 
@@ -81,14 +81,14 @@ func (o *outbox) send(ctx context.Context) {
 
 func (o *outbox) sendAll(ctx context.Context) {
 	for ctx.Err() == nil && !o.pausing() {
-		m, raw, err := o.account.s.store.ClaimOutbound(ctx, o.lease, o.account.cfg.Account, claimStale)
+		p, err := o.claim(ctx)
 		if err != nil {
 			if !errors.Is(err, store.ErrNotFound) && ctx.Err() == nil {
-				o.account.log.Warn("replies cannot be claimed", "error", err)
+				o.account.log.Warn("mails to send cannot be claimed", "error", err)
 			}
 			return
 		}
-		o.sendOne(ctx, m, raw)
+		o.sendOne(ctx, p)
 	}
 }
 
@@ -113,12 +113,12 @@ func (o *outbox) pause(err error) {
 	}
 }
 
-func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
-	err := smtp.Send(ctx, o.config(), o.account.cfg.Address, append(append([]string(nil), m.To...), m.Cc...), raw)
+func (o *outbox) sendOne(ctx context.Context, p parcel) {
+	err := smtp.Send(ctx, o.config(), o.account.cfg.Address, p.to, p.raw)
 	// What happened is recorded even when this process is stopping.
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	state, detail, retry := outcome(m.Attempts, err, o.account.s.opts.SendRetry)
+	state, detail, retry := outcome(p.attempts, err, o.account.s.opts.SendRetry)
 	key := o.account.cfg.Account
 	switch {
 	case err == nil:
@@ -126,17 +126,17 @@ func (o *outbox) sendOne(ctx context.Context, m store.Message, raw []byte) {
 	case ctx.Err() != nil:
 		state, detail, retry = store.MessagePending, "interrupted", 0
 	default:
-		o.account.fail("reply not sent", err)
+		o.account.fail(p.what+" not sent", err)
 		if _, ok := errors.AsType[*smtp.SendError](err); !ok {
 			o.pause(err)
 		}
 	}
-	if err := o.account.s.store.FinishOutbound(record, o.lease, m.ID, state, detail, retry); err != nil {
-		o.account.log.Warn("the outcome of a reply cannot be recorded", "error", err)
+	if err := p.finish(record, state, detail, retry); err != nil {
+		o.account.log.Warn("the outcome of a "+p.what+" cannot be recorded", "error", err)
 	}
 }
 
-// outcome decides what becomes of a reply after its attempt number attempts.
+// outcome decides what becomes of a mail after its attempt number attempts.
 func outcome(attempts int, err error, first time.Duration) (store.MessageState, string, time.Duration) {
 	var refused *smtp.SendError
 	switch {
@@ -232,7 +232,7 @@ func (o *outbox) report(ctx context.Context, err error) {
 	})
 }
 
-// watchOutbox follows the event feed, so that a reply stored by any replica is sent at once. Each account
+// watchOutbox follows the event feed, so that a mail stored by any replica is sent at once. Each account
 // also looks by itself at every renewal of its lease.
 func (s *Supervisor) watchOutbox(ctx context.Context) {
 	cursor, err := s.store.LastCursor(ctx)
@@ -263,9 +263,14 @@ func (s *Supervisor) watchOutbox(ctx context.Context) {
 	}
 }
 
-// dispatch wakes the account whose interaction got a message: replies are only written to open ones.
+// dispatch wakes the account that got a system mail, or whose interaction got a message: replies are only written to open ones.
 func (s *Supervisor) dispatch(e store.Event) {
-	if e.Kind != store.EventMessage {
+	switch e.Kind {
+	case store.EventSystemMail:
+		s.Wake(store.Key{Namespace: e.Namespace, Name: e.Subject})
+		return
+	case store.EventMessage:
+	default:
 		return
 	}
 	var data struct {

@@ -29,6 +29,8 @@ type Store interface {
 
 	ClaimOutbound(ctx context.Context, l store.Lease, account store.Key, staleAfter time.Duration) (store.Message, []byte, error)
 	FinishOutbound(ctx context.Context, l store.Lease, messageID string, state store.MessageState, detail string, retryAfter time.Duration) error
+	ClaimSystemMail(ctx context.Context, l store.Lease, account store.Key, staleAfter time.Duration) (store.SystemMail, error)
+	FinishSystemMail(ctx context.Context, l store.Lease, id string, state store.MessageState, detail string, retryAfter time.Duration) error
 
 	EventsAfter(ctx context.Context, namespace string, after store.Cursor, limit int) ([]store.Event, error)
 	LastCursor(ctx context.Context) (store.Cursor, error)
@@ -58,7 +60,7 @@ type Options struct {
 	// After a refused sign-in it grows from MinAuthBackoff to MaxAuthBackoff without jitter, so that the
 	// server does not lock the account; default 5 and 30 min.
 	MinAuthBackoff, MaxAuthBackoff time.Duration
-	// SendRetry is the wait before a reply is tried again; it doubles up to 2 h over ten attempts. Default 30 s.
+	// SendRetry is the wait before a mail is tried again; it doubles up to 2 h over ten attempts. Default 30 s.
 	SendRetry time.Duration
 	// SMTPCheckInterval between proofs that sending would work; default 1 h.
 	SMTPCheckInterval time.Duration
@@ -184,7 +186,7 @@ func (s *Supervisor) Remove(key store.Key) {
 	s.metrics.forget(key)
 }
 
-// Wake makes the account look for replies to send now.
+// Wake makes the account look for mails to send now.
 func (s *Supervisor) Wake(key store.Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

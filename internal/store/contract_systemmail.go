@@ -45,7 +45,7 @@ type SystemMails interface {
 	AddSystemMail(ctx context.Context, m SystemMail) (SystemMail, error)
 	// GetSystemMail by its id.
 	GetSystemMail(ctx context.Context, namespace, id string) (SystemMail, error)
-	// ClaimSystemMail is ClaimOutbound for system mails.
+	// ClaimSystemMail is ClaimOutbound for system mails. The lease is only looked at when there are mails.
 	ClaimSystemMail(ctx context.Context, l Lease, account Key, staleAfter time.Duration) (SystemMail, error)
 	// FinishSystemMail is FinishOutbound for system mails.
 	FinishSystemMail(ctx context.Context, l Lease, id string, state MessageState, detail string, retryAfter time.Duration) error

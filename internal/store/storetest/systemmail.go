@@ -93,6 +93,7 @@ func testSystemMailLife(t *testing.T, open Open) {
 	}
 	none()
 
+	c.addSystemMail(systemMail("three"))
 	lost := c.lease
 	if _, ok, err := c.AcquireLease(c.ctx, "support", "another", time.Hour); err != nil || !ok {
 		t.Fatalf("%v, %v", ok, err)
