@@ -107,7 +107,7 @@ func TestCodecs(t *testing.T) {
 		}
 	})
 	t.Run("Order", func(t *testing.T) {
-		for _, line := range strings.Split(rx(t, "pjsip show endpoint "+many), "\n") {
+		for line := range strings.SplitSeq(rx(t, "pjsip show endpoint "+many), "\n") {
 			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "allow" {
 				if got := strings.TrimSpace(value); got != "(g722|alaw|gsm|ulaw)" {
 					t.Errorf("allow is %s", got)

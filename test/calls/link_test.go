@@ -103,16 +103,21 @@ func (l *link) load(c voice.Center) error {
 		return err
 	}
 	l.server.SetSnapshot(pbxKey, snapshot, pbxlink.SnapshotOptions{AllowShrink: true})
+	refused := ""
 	err = poll(60*time.Second, func() error {
 		st := l.server.Status(pbxKey)
 		if st.AppliedVersion == snapshot.Version && st.AsteriskUp {
 			return nil
 		}
 		if r := st.LastRejection; r != nil && r.Version == snapshot.Version {
-			return fmt.Errorf("refused: %s", r.Reason)
+			refused = r.Reason
+			return nil
 		}
 		return fmt.Errorf("connected %t, Asterisk up %t, %s", st.Connected, st.AsteriskUp, st.Problem)
 	})
+	if refused != "" {
+		err = errors.New(refused)
+	}
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}

@@ -57,7 +57,9 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() {
 		// Whatever is still at work when all servers are gone was left behind.
-		err = errors.Join(err, e.Remove(), goleak.Find())
+		// sipgo opens a socket for the answer to a request that came as its
+		// phone was closed, and nothing closes that.
+		err = errors.Join(err, e.Remove(), goleak.Find(goleak.IgnoreAnyFunction("github.com/emiago/sipgo/sip.(*TransportUDP).readUDPConnection")))
 	}()
 	if pbx, err = startStage(context.Background(), e); err != nil {
 		return 1, err

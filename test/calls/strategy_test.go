@@ -68,6 +68,13 @@ func leastRecent(t *testing.T, caller *phone.Phone, queue string, tm *team) {
 	if !slices.Equal(slices.Sorted(slices.Values(order[:3])), tm.names) || !slices.Equal(order[:3], order[3:]) {
 		t.Errorf("calls went to %v, want each member in turn, twice", order)
 	}
+	// Who does not answer stays the one whose last call is longest ago.
+	tm.phones[order[0]].SetMode(phone.RingOnly)
+	before := len(ringOrder(tm.phones))
+	dial(t, caller, queue)
+	if who := tm.rung(t, before+2)[before:]; who[0] != order[0] || who[1] != order[0] {
+		t.Errorf("%v rang, want %s alone", who, order[0])
+	}
 }
 
 func fewestCalls(t *testing.T, caller *phone.Phone, queue string, tm *team) {
@@ -125,6 +132,13 @@ func rrMemory(t *testing.T, caller *phone.Phone, queue string, tm *team) {
 	}
 	if !slices.Equal(slices.Sorted(slices.Values(order[:3])), tm.names) || !slices.Equal(order[:3], order[3:]) {
 		t.Errorf("calls went to %v, want each member in turn, twice", order)
+	}
+	// Who does not answer has had a turn.
+	tm.phones[order[0]].SetMode(phone.RingOnly)
+	before := len(ringOrder(tm.phones))
+	dial(t, caller, queue)
+	if who := tm.rung(t, before+2)[before:]; !slices.Equal(who, order[:2]) {
+		t.Errorf("%v rang, want %v", who, order[:2])
 	}
 }
 

@@ -82,6 +82,12 @@ func newMessages(body string) (int, bool) {
 	return 0, false
 }
 
+// refusals are the answers of the modes that do not ring.
+var refusals = map[AnswerMode]StatusError{
+	Busy:        {Code: sip.StatusBusyHere, Reason: "Busy Here"},
+	Unavailable: {Code: sip.StatusTemporarilyUnavailable, Reason: "Temporarily Unavailable"},
+}
+
 func (p *Phone) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 	if to := req.To(); to != nil && to.Params.Has("tag") {
 		p.onReinvite(req, tx)
@@ -93,13 +99,8 @@ func (p *Phone) onInvite(req *sip.Request, tx sip.ServerTransaction) {
 		return
 	}
 	mode := AnswerMode(p.mode.Load())
-	switch mode {
-	case Busy:
-		_ = sess.Respond(sip.StatusBusyHere, "Busy Here", nil)
-	case Unavailable:
-		_ = sess.Respond(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable", nil)
-	}
-	if mode == Busy || mode == Unavailable {
+	if refused, ok := refusals[mode]; ok {
+		_ = sess.Respond(refused.Code, refused.Reason, nil)
 		_ = sess.Close()
 		return
 	}
