@@ -55,6 +55,9 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 		}
 		*kind.into = length(kind.list)
 	}
+	if err := showSystemMail(ctx, k.Client, c, s); err != nil {
+		return err
+	}
 	s.ready(v1alpha1.ReasonSucceeded, "the namespace is a contact center")
 	return nil
 }

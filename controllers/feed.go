@@ -32,6 +32,8 @@ type feed struct {
 	telephones, snapshots pokes
 	// command is called when an agent asks something of a call.
 	command func()
+	// voicemail is called when an agent has more or fewer voice messages than before.
+	voicemail func()
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -104,8 +106,11 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 	case store.EventPresence:
 		f.agents.coalesced(key)
 		f.pokeQueues(ctx, e.Namespace, "")
-	case store.EventCredential, store.EventForward, store.EventVoicemail:
+	case store.EventCredential, store.EventForward:
 		f.agents.coalesced(key)
+	case store.EventVoicemail:
+		f.agents.coalesced(key)
+		f.voicemail()
 	case store.EventSeat:
 		f.agents.coalesced(key)
 		f.pokeTelephones(ctx, e.Namespace)

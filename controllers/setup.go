@@ -116,6 +116,7 @@ func (w *wiring) addCenters() error {
 		Watches(&v1alpha1.Queue{}, later(toCenter), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.mailedBy), builder.WithPredicates(smtpChanged)).
 		Complete(newLoop[v1alpha1.ContactCenter](w, k))
 }
 
@@ -240,9 +241,13 @@ func (w *wiring) addFeed() error {
 	if err := w.mgr.Add(commands); err != nil {
 		return err
 	}
+	notices := newVoicemailNotices(w.c, w.o.Store)
+	if err := w.mgr.Add(notices); err != nil {
+		return err
+	}
 	return w.mgr.Add(&feed{
 		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
-		telephones: w.telephones, snapshots: w.snapshots, command: commands.notice,
+		telephones: w.telephones, snapshots: w.snapshots, command: commands.notice, voicemail: notices.notice,
 	})
 }
 

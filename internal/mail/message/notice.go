@@ -13,7 +13,7 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// ErrBadSender: the sender of a notice is not an e-mail address.
+// ErrBadSender of BuildNotice: From is not an e-mail address.
 var ErrBadSender = errors.New("the sender is not an e-mail address")
 
 // Notice is a mail that Ringmaster itself writes to a person.
