@@ -134,8 +134,14 @@ func write(name, subject string) {
 // answer waits for a mail in the customer's own mailbox.
 func answer(ctx context.Context, subject string) customer.Mail {
 	GinkgoHelper()
+	return arrived(ctx, "casey", subject)
+}
+
+// arrived waits for a mail in a mailbox.
+func arrived(ctx context.Context, name, subject string) customer.Mail {
+	GinkgoHelper()
 	m, err := customer.Mailbox{
-		Addr: stack.Dovecot.IMAPSAddr, User: "casey@example.test", Password: stack.Dovecot.Password("casey"), CA: authorities,
+		Addr: stack.Dovecot.IMAPSAddr, User: stack.Dovecot.Address(name), Password: stack.Dovecot.Password(name), CA: authorities,
 	}.WaitFor(ctx, subject)
 	Expect(err).NotTo(HaveOccurred())
 	return m
