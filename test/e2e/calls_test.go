@@ -106,13 +106,14 @@ var _ = Describe("An agent's calls", func() {
 		kubectl(ctx, "wait", "--for=condition=CodecsAvailable", "--timeout="+patience.String(), "agent/tess", "-n", center)
 		d := atDesk(ctx, center, "tess")
 
-		Eventually(func() error { return called(ctx, udo, "690") }).Should(Succeed())
+		served(ctx, udo, "690", tess)
 		Eventually(func() string {
 			return kubectl(ctx, "get", "queue/figures", "-n", center, "-o", "jsonpath={.status.calls.completed} {.status.calls.serviceLevelMet}")
 		}).Should(Equal("1 Met"))
 
 		tess.SetMode(phone.Busy)
-		call := talk(ctx, udo, "1831")
+		call, err := udo.Call(ctx, "1831") // a tone, and then silence
+		Expect(err).NotTo(HaveOccurred())
 		sent, _ := call.Audio()
 		Eventually(func() int { now, _ := call.Audio(); return now }).Should(BeNumerically(">", sent+150))
 		Expect(call.Hangup(ctx)).To(Succeed())

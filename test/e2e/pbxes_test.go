@@ -22,7 +22,7 @@ import (
 var _ = Describe("Several PBXes", func() {
 	It("serve the same agents, and one that fails does not touch the others", func(ctx SpecContext) {
 		DeferCleanup(func(ctx SpecContext) { clean(ctx, center) }, NodeTimeout(patience*2))
-		second, pbxlet := secondPBX(ctx)
+		second, pbxlet := secondPBX(ctx, "second")
 		apply(ctx, center, agent("xena", `extension: "1901"`), agent("yann", `extension: "1902"`), voiceQueue("both", "695"))
 		awaitReady(ctx, center, "agent/xena", "agent/yann", "queue/both", "pbx/main", "pbx/second")
 		data := getSecret(ctx, center, "xena-sip").Data
@@ -45,7 +45,9 @@ var _ = Describe("Several PBXes", func() {
 		Eventually(rows(ctx, center, "pbxes", "second")).Should(shows("READY", "False", "REASON", "AsteriskDown"))
 		Expect(rows(ctx, center, "pbxes", "main")()).To(shows("READY", "True"))
 		apply(ctx, center, agent("zoe", `extension: "1903"`))
-		Eventually(func() error { return phoneOf(ctx, "zoe").Register(ctx) }).Should(Succeed(), "main has the new agent")
+		kubectl(ctx, "wait", "--for=create", "secret/zoe-sip", "-n", center, "--timeout="+patience.String())
+		late := phoneOf(ctx, "zoe")
+		Eventually(func() error { return late.Register(ctx) }).Should(Succeed(), "main has the new agent")
 		Expect(talk(ctx, xena, "1902").Hangup(ctx)).To(Succeed())
 		Expect(kubectl(ctx, "get", "agent/zoe", "-n", center, "-o", `jsonpath={.status.conditions[?(@.type=="SIPProvisioned")].message}`)).To(ContainSubstring("second"))
 
@@ -69,17 +71,17 @@ var _ = Describe("Several PBXes", func() {
 
 	It("have a certificate that is renewed without dropping a call", func(ctx SpecContext) {
 		DeferCleanup(func(ctx SpecContext) { clean(ctx, center) }, NodeTimeout(patience*2))
-		second, _ := secondPBX(ctx)
+		second, _ := secondPBX(ctx, "secure")
 		apply(ctx, center, tlsSecret(second, "first"))
-		kubectl(ctx, "patch", "pbx", "second", "-n", center, "--type=merge", "-p", fmt.Sprintf(
-			`{"spec":{"tls":{"secretRef":{"name":"second-tls"}},"transports":{"tls":{"port":%s}},"outbound":{"context":"nowhere"}}}`, portOf(second.SIPTLSAddr)))
+		kubectl(ctx, "patch", "pbx", "secure", "-n", center, "--type=merge", "-p", fmt.Sprintf(
+			`{"spec":{"tls":{"secretRef":{"name":"secure-tls"}},"transports":{"tls":{"port":%s}},"outbound":{"context":"nowhere"}}}`, portOf(second.SIPTLSAddr)))
 		// A listener is not added to a running Asterisk.
-		Eventually(rows(ctx, center, "pbxes", "second")).Should(shows("REASON", "RestartRequired"))
+		Eventually(rows(ctx, center, "pbxes", "secure")).Should(shows("REASON", "RestartRequired"))
 		Expect(second.Restart(ctx)).To(Succeed())
-		awaitReady(ctx, center, "pbx/second")
-		kubectl(ctx, "wait", "--for=condition=CertificateTrusted", "--timeout="+patience.String(), "pbx/second", "-n", center)
+		awaitReady(ctx, center, "pbx/secure")
+		kubectl(ctx, "wait", "--for=condition=CertificateTrusted", "--timeout="+patience.String(), "pbx/secure", "-n", center)
 		Eventually(func() string {
-			return kubectl(ctx, "get", "pbx/second", "-n", center, "-o", `jsonpath={.status.conditions[?(@.type=="ContextsPresent")].reason}`)
+			return kubectl(ctx, "get", "pbx/secure", "-n", center, "-o", `jsonpath={.status.conditions[?(@.type=="ContextsPresent")].reason}`)
 		}).Should(Equal("ContextMissing"))
 
 		apply(ctx, center, agent("tilda", `extension: "1911"`, "sip: {transport: TLS}"), agent("ulf", `extension: "1912"`))
@@ -105,7 +107,7 @@ var _ = Describe("Several PBXes", func() {
 		apply(ctx, center, tlsSecret(second, "renewed"))
 		Eventually(func() string { return servedBy(second.SIPTLSAddr) }).ShouldNot(Equal(before))
 		Eventually(func() string {
-			return kubectl(ctx, "get", "pbx/second", "-n", center, "-o", "jsonpath={.status.certificate.sha256}")
+			return kubectl(ctx, "get", "pbx/secure", "-n", center, "-o", "jsonpath={.status.certificate.sha256}")
 		}).Should(Equal(servedBy(second.SIPTLSAddr)))
 		hears(call)
 		Expect(call.Hangup(ctx)).To(Succeed())
@@ -114,24 +116,24 @@ var _ = Describe("Several PBXes", func() {
 })
 
 // secondPBX is another Asterisk of the center with its pbxlet, until the spec has ended.
-func secondPBX(ctx context.Context) (*env.AsteriskServer, *env.Process) {
+func secondPBX(ctx context.Context, name string) (*env.AsteriskServer, *env.Process) {
 	GinkgoHelper()
-	asterisk, err := stack.Env.StartAsterisk(ctx, env.AsteriskOptions{Name: "second"})
+	asterisk, err := stack.Env.StartAsterisk(ctx, env.AsteriskOptions{Name: name})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(asterisk.Stop)
 	port := portOf(asterisk.SIPAddr)
 	apply(ctx, center, fmt.Sprintf(`apiVersion: ringmaster.dev/v1alpha1
 kind: PBX
-metadata: {name: second}
-spec: {advertisedAddress: 127.0.0.1, bindAddress: 127.0.0.1, transports: {udp: {port: %s}, tcp: {port: %s}}}`, port, port))
+metadata: {name: %s}
+spec: {advertisedAddress: 127.0.0.1, bindAddress: 127.0.0.1, transports: {udp: {port: %s}, tcp: {port: %s}}}`, name, port, port))
 	DeferCleanup(func(ctx SpecContext) {
-		kubectl(ctx, "delete", "pbx/second", "-n", center, "--timeout="+patience.String())
-		kubectl(ctx, "delete", "secrets", "second-tls", "-n", center, "--ignore-not-found")
+		kubectl(ctx, "delete", "pbx/"+name, "-n", center, "--timeout="+patience.String())
+		kubectl(ctx, "delete", "secrets", name+"-tls", "-n", center, "--ignore-not-found")
 	}, NodeTimeout(patience))
-	pbxlet, err := stack.Env.StartPBXlet(ctx, stack.Control, asterisk, center, "second")
+	pbxlet, err := stack.Env.StartPBXlet(ctx, stack.Control, asterisk, center, name)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(pbxlet.Stop)
-	awaitReady(ctx, center, "pbx/second")
+	awaitReady(ctx, center, "pbx/"+name)
 	return asterisk, pbxlet
 }
 
@@ -142,17 +144,17 @@ func phoneFrom(data map[string][]byte, server string) *phone.Phone {
 	return newPhone(data)
 }
 
-// tlsSecret holds a new certificate for the second PBX.
+// tlsSecret holds a new certificate for the PBX secure.
 func tlsSecret(a *env.AsteriskServer, name string) string {
 	GinkgoHelper()
-	cert, key, err := a.CA.Issue("second-"+name, pkix.Name{CommonName: "localhost"})
+	cert, key, err := a.CA.Issue("secure-"+name, pkix.Name{CommonName: "localhost"})
 	Expect(err).NotTo(HaveOccurred())
 	read := func(file string) string {
 		raw, err := os.ReadFile(filepath.Clean(file))
 		Expect(err).NotTo(HaveOccurred())
 		return base64.StdEncoding.EncodeToString(raw)
 	}
-	return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: second-tls, labels: {ringmaster.dev/credential: tls}}\ndata: {tls.crt: %s, tls.key: %s}",
+	return fmt.Sprintf("apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: secure-tls, labels: {ringmaster.dev/credential: tls}}\ndata: {tls.crt: %s, tls.key: %s}",
 		read(cert), read(key))
 }
 

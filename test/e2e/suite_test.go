@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -68,11 +69,11 @@ var _ = JustAfterEach(func(ctx SpecContext) {
 		}
 		AddReportEntry("kubectl "+args[1], tail(out, 60))
 	}
-	for _, p := range []*env.Process{stack.Manager.Process, stack.PBXlet} {
-		raw, err := os.ReadFile(p.LogFile())
+	for _, file := range []string{stack.Manager.LogFile(), stack.PBXlet.LogFile(), filepath.Join(stack.Asterisk.LogDir, "messages.log")} {
+		raw, err := os.ReadFile(filepath.Clean(file))
 		if err != nil {
 			raw = []byte(err.Error())
 		}
-		AddReportEntry(p.LogFile(), tail(string(raw), 40))
+		AddReportEntry(file, tail(string(raw), 60))
 	}
 })
