@@ -93,12 +93,16 @@ func writeTone(file string, hz float64) error {
 
 // played tells whether Asterisk's log says that the sound was played to the
 // extension's phone.
-func played(extension, sound string) error {
+func played(extension, sound string) error { return playedIn(extension, sound, "") }
+
+// playedIn is played for the sound in a language; empty means any.
+func playedIn(extension, sound, language string) error {
 	text, err := os.ReadFile(pbx.asterisk.LogFile())
 	if err != nil {
 		return err
 	}
-	line := regexp.MustCompile(`<PJSIP/` + regexp.QuoteMeta(extension) + `-[0-9a-f]{8}> Playing '` + regexp.QuoteMeta(sound) + `\.`)
+	line := regexp.MustCompile(`<PJSIP/` + regexp.QuoteMeta(extension) + `-[0-9a-f]{8}> Playing '` + regexp.QuoteMeta(sound) +
+		`\.[a-z0-9]+' \(language '` + regexp.QuoteMeta(language))
 	if !line.Match(text) {
 		return fmt.Errorf("%q was not played to %s", sound, extension)
 	}

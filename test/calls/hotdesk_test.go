@@ -27,14 +27,15 @@ func (s *scene) telephone(change ...func(*voice.Endpoint)) string {
 // and signs out. Where queues ring is rendered, so the center changes.
 func TestHotDesk(t *testing.T) {
 	s := newScene(t)
-	caller := s.agent()
+	caller, boss := s.agent(), s.agent()
 	agent := s.agent(func(e *voice.Endpoint) {
+		e.Monitoring, e.Supervisors = true, []string{boss}
 		e.CallerID = voice.CallerID{Name: "Anna Agent", Number: "4720"}
 		e.Recording, e.AutoAnswer = voice.Wav, new(2*time.Second)
 		withMailbox()(e)
 	})
 	colleague := s.agent(func(e *voice.Endpoint) { e.CallGroups = []int{9} })
-	s.agents[1].PickupGroups = []int{9}
+	s.agents[2].PickupGroups = []int{9}
 	queue := s.queue([]string{agent})
 	desk := s.telephone()
 	s.alone()
@@ -57,7 +58,7 @@ func TestHotDesk(t *testing.T) {
 
 	set(t, agent, func(m *pbxlink.MemberState) { m.Telephone = desk }, "telephone", desk)
 	inAstDB(t, desk, "agent", agent)
-	s.agents[1].Telephone = desk
+	s.agents[2].Telephone = desk
 	s.alone()
 	t.Run("ExtensionRings", func(t *testing.T) {
 		out := call(t, c, agent)
@@ -86,6 +87,17 @@ func TestHotDesk(t *testing.T) {
 		taken := call(t, d, "*8")
 		hears(t, "the agent", taken, []float64{700}, nil)
 		hangup(t, ringing.answered(t))
+		isFree(t, d)
+	})
+	t.Run("Monitoring", func(t *testing.T) {
+		out := call(t, c, agent)
+		inCall(t, d)
+		spy := call(t, registered(t, boss, says(1100)), "*72"+agent)
+		hears(t, "the supervisor", spy, []float64{400, 700}, nil)
+		hears(t, "the agent", d.LastCall(), []float64{700, 1100}, nil)
+		hears(t, "the caller", out, []float64{400}, []float64{1100})
+		hangup(t, out)
+		ended(t, spy)
 		isFree(t, d)
 	})
 	t.Run("DoNotDisturb", func(t *testing.T) {
@@ -135,7 +147,7 @@ func TestHotDesk(t *testing.T) {
 	pbx.link.change([]string{agent}, func(m *pbxlink.MemberState) { m.Telephone = "" })
 	inAstDB(t, agent, "telephone", "")
 	inAstDB(t, desk, "agent", "")
-	s.agents[1].Telephone = ""
+	s.agents[2].Telephone = ""
 	s.alone()
 	t.Run("SignedOut", func(t *testing.T) {
 		rang := d.Rings()

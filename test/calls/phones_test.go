@@ -51,6 +51,9 @@ func rings(o *phone.Options) { o.Mode = phone.RingOnly }
 // busy is a phone that refuses calls.
 func busy(o *phone.Options) { o.Mode = phone.Busy }
 
+// unavailable is a phone that says nobody is there.
+func unavailable(o *phone.Options) { o.Mode = phone.Unavailable }
+
 // says sets the tone the phone sends.
 func says(hz float64) phoneOption { return func(o *phone.Options) { o.Tone = hz } }
 

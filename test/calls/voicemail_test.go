@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -178,6 +179,27 @@ func TestVoicemailPIN(t *testing.T) {
 		action(t, "Reload", "Module", "app_voicemail.so")
 		plays(t, o, changed, 500)
 	})
+}
+
+// TestVoicemailOwner: whose box it is, and the language it speaks to its owner.
+func TestVoicemailOwner(t *testing.T) {
+	s := newScene(t)
+	owner := s.agent(withMailbox(func(m *voice.Mailbox) { m.FullName, m.Language = "Anna; Rossi", "it" }))
+	s.start()
+	c := call(t, registered(t, owner), "*97")
+	prompted(t, c)
+	digits(t, c, pin+"#")
+	eventually(t, "it speaks Italian", func() error { return playedIn(owner, "vm-no", "it") })
+	hangup(t, c)
+	for line := range strings.Lines(rx(t, "voicemail show users for "+voice.MailboxContext)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[1] == owner {
+			if !strings.Contains(line, "Anna; Rossi") {
+				t.Errorf("the box is shown as %q", line)
+			}
+			return
+		}
+	}
+	t.Error("the box is not shown")
 }
 
 // TestVoicemailGreeting: what a caller hears before the tone.
