@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -118,6 +119,10 @@ func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members 
 		if err != nil {
 			return err
 		}
+		if class := want.MusicClass; class != "" && !hasMusic(p, class) {
+			s.stall(condition, v1alpha1.ReasonInvalid, fmt.Sprintf("spec.voice.musicClass: PBX %s has no class %s in spec.musicClasses", p.Name, class))
+			return nil
+		}
 		if broken := want.Validate(); len(broken) > 0 {
 			s.stall(condition, v1alpha1.ReasonInvalid, errors.Join(broken...).Error())
 			return nil
@@ -128,6 +133,11 @@ func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members 
 	}
 	s.ok(condition, v1alpha1.ReasonProvisioned, fmt.Sprintf("in effect on %d PBX", len(pbxes.Items)))
 	return nil
+}
+
+// hasMusic tells whether a PBX has a class of music on hold.
+func hasMusic(p *v1alpha1.PBX, class string) bool {
+	return class == "default" || slices.ContainsFunc(p.Spec.MusicClasses, func(c v1alpha1.MusicClass) bool { return c.Name == class })
 }
 
 // showDuty counts who could be offered something now, and what waits.

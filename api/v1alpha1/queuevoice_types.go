@@ -58,7 +58,7 @@ type QueueVoice struct {
 	// periodicAnnouncement is played to waiting callers again and again.
 	// +optional
 	PeriodicAnnouncement *PeriodicAnnouncement `json:"periodicAnnouncement,omitempty"`
-	// musicClass that waiting callers hear: one of the PBX's musicClasses or of its own. Default: default.
+	// musicClass that waiting callers hear: default, which is Asterisk's own, or one of the musicClasses of every PBX. Default: default.
 	// +optional
 	// +kubebuilder:validation:MaxLength=79
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_-]+$`

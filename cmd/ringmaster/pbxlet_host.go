@@ -167,7 +167,7 @@ func pbxletDrainCommand() *cobra.Command {
 		},
 	}
 	amiFlags(cmd, &c.AMIAddr, &c.AMIUser, &c.AMISecretFile)
-	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "how long calls may last; those left are hung up then")
+	cmd.Flags().DurationVar(&timeout, "timeout", time.Hour, "how long calls may last; those left end with Asterisk")
 	return cmd
 }
 

@@ -45,7 +45,10 @@ var _ = Describe("An agent's calls", func() {
 		DeferCleanup(func(ctx SpecContext) {
 			kubectl(ctx, "patch", "contactcenter", "--type=merge", "-n", center, "-p", `{"spec":{"voice":null}}`, "acme")
 		})
-		Eventually(func() (string, error) { p, err := d.Profile(ctx); return strings.Join(p.Client.ForbiddenPrefixes, ","), err }).Should(Equal("181"))
+		Eventually(func() (string, error) {
+			p, err := d.Profile(ctx)
+			return strings.Join(p.Client.ForbiddenPrefixes, ","), err
+		}).Should(Equal("181"))
 		Expect(d.Forward(ctx, "1812")).To(problem(http.StatusForbidden, desk.CodeNumberForbidden))
 		before := paula.Rings()
 		Eventually(func() int { _ = called(ctx, quin, "1811"); return paula.Rings() }).Should(BeNumerically(">", before), "it rings at paula's again")
