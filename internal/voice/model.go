@@ -49,7 +49,8 @@ type PBX struct {
 	// Asterisk chooses.
 	AdvertisedAddress string
 	// LocalNetworks are CIDR prefixes that are reached without the advertised
-	// address. Used only with AdvertisedAddress.
+	// address. Used only with AdvertisedAddress. Asterisk replaces the address in
+	// SDP only when its own is in one of them, or when there are none.
 	LocalNetworks []string
 	// UDPPort, TCPPort, TLSPort, WSPort and WSSPort are the transports' ports; 0
 	// turns the transport off. TLSPort needs a Certificate. WS and WSS are
