@@ -27,7 +27,7 @@ type PBXSpec struct {
 	AdvertisedAddress string `json:"advertisedAddress"`
 
 	// localNetworks are the networks, as IPv4 or IPv6 prefixes, whose phones reach Asterisk without translation: they are given its own address
-	// instead of advertisedAddress.
+	// instead of advertisedAddress. They must contain the PBX's own address, or Asterisk announces advertisedAddress to nobody.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16

@@ -82,12 +82,13 @@ type QueueAutoPause struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="delay must be between 1s and 1h"
 	Delay *metav1.Duration `json:"delay,omitempty"`
-	// onBusy Pause: a phone that answers busy counts as missed. Default Ignore.
+	// onBusy Pause: a phone that is busy counts as missed (autopausebusy). A SIP phone's own 486 counts as missed either way. Default Ignore.
 	// +optional
 	// +kubebuilder:default=Ignore
 	// +kubebuilder:validation:Enum=Pause;Ignore
 	OnBusy string `json:"onBusy,omitempty"`
-	// onUnavailable Pause: a phone that cannot be reached counts as missed. Default Ignore.
+	// onUnavailable Pause: a phone that cannot be reached counts as missed (autopauseunavail). A SIP phone's own 480 counts as missed either way. Default
+	// Ignore.
 	// +optional
 	// +kubebuilder:default=Ignore
 	// +kubebuilder:validation:Enum=Pause;Ignore
