@@ -252,7 +252,7 @@ func writeMonitor(s script) {
 // RINGMASTER_DEVICE.
 func setDevice(s script, extension string) {
 	s.then(
-		`Set(RINGMASTER_DEVICE=${FILTER(A-Za-z0-9._\\-,${DB(ringmaster/`+extension+`/telephone)})})`,
+		`Set(RINGMASTER_DEVICE=${FILTER(-A-Za-z0-9._,${DB(ringmaster/`+extension+`/telephone)})})`,
 		`ExecIf($["${RINGMASTER_DEVICE}" = ""]?Set(RINGMASTER_DEVICE=`+extension+`))`,
 	)
 }

@@ -84,7 +84,7 @@ func writeCallee(s script, p PBX) {
 		"Set(RINGMASTER_SUFFIX="+policy(caller, RecordingVariable)+")",
 		`GotoIf($["${RINGMASTER_SUFFIX}" = ""]?done)`,
 		"Set("+RecordingsVariable+"=1)",
-		"MixMonitor("+directory+"/"+caller+`/${STRFTIME(${EPOCH},UTC,%Y%m%d-%H%M%S)}-${FILTER(A-Za-z0-9._\\-,${UNIQUEID})}-1.${RINGMASTER_SUFFIX},bi(`+MixMonitorVariable+"))",
+		"MixMonitor("+directory+"/"+caller+`/${STRFTIME(${EPOCH},UTC,%Y%m%d-%H%M%S)}-${FILTER(-A-Za-z0-9._,${UNIQUEID})}-1.${RINGMASTER_SUFFIX},bi(`+MixMonitorVariable+"))",
 	)
 	s.label("done", "Return()")
 }

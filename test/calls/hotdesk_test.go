@@ -13,7 +13,8 @@ import (
 
 // telephone adds a hot desk's telephone and returns its name.
 func (s *scene) telephone(change ...func(*voice.Endpoint)) string {
-	name := "desk." + s.number()
+	// Every kind of character that a name may have.
+	name := "Desk-1_a." + s.number()
 	e := endpoint(name)
 	e.Key, e.Extension, e.Name, e.DisplayName = "Telephone/"+name, "", name, "Desk "+name
 	for _, c := range change {
