@@ -66,7 +66,8 @@ func tryNext(dir string, stack *env.Stack) {
 	fmt.Printf(`In another terminal:
 
   source %s
-  kubectl get agents,teams,queues,emailaccounts,pbxes      # who is registered, in which queues, and why not
+  kubectl get agents,telephones,teams,queues,emailaccounts,pbxes
+                                                           # who is registered, in which queues, and why not
   kubectl get secret bob-sip -o jsonpath='{.data.password}' | base64 -d
                                                            # put it in a SIP phone: server %s, user 1002, auth user bob.m
   kubectl patch agent bob --type merge -p '{"spec":{"accountState":"Deactivated"}}'

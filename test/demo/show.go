@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ type show struct {
 var people = map[string]struct{ username, password string }{
 	"alice": {"alice.r", "Violet-Harbor-41"},
 	"bob":   {"bob.m", "Quiet-Meadow-52"},
+	"carol": {"carol.o", "Amber-Canyon-63"},
 	"erin":  {"erin.t", "Copper-Lagoon-85"},
 }
 
@@ -54,11 +56,12 @@ func (s *show) play(ctx context.Context) error {
 		title string
 		run   func(context.Context) error
 	}{
-		{"kubectl apply: two teams, two queues, five agents, a mailbox", s.apply},
+		{"kubectl apply: two teams, two queues, five agents, a telephone without a person, a mailbox", s.apply},
 		{"A phone registers with the password Ringmaster generated; a wrong one is refused", s.register},
 		{"Alice calls Bob", s.callEachOther},
-		{"Alice and Bob sign in; Bob pauses; a customer calls the hotline", s.callQueue},
+		{"Alice and Bob sign in; Bob pauses; a customer calls the hotline; the call is recorded", s.callQueue},
 		{"A customer writes to support@example.test; Alice answers", s.mail},
+		{"Carol signs in at the telephone in the lobby", s.hotDesk},
 		{"What kubectl shows now", s.get},
 		{"Erin leaves: kubectl delete agent erin", s.remove},
 	} {
@@ -78,7 +81,7 @@ func (s *show) apply(ctx context.Context) error {
 	fmt.Print(indent(out))
 	start := time.Now()
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s",
-		"agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin",
+		"agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
 		"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main"); err != nil {
 		return err
 	}
@@ -87,7 +90,7 @@ func (s *show) apply(ctx context.Context) error {
 }
 
 func (s *show) register(ctx context.Context) error {
-	wrong, err := s.newPhone(ctx, "alice", "not-the-password")
+	wrong, err := s.newPhone(ctx, "alice-sip", "not-the-password")
 	if err != nil {
 		return err
 	}
@@ -97,13 +100,8 @@ func (s *show) register(ctx context.Context) error {
 	}
 	say("Alice's phone with a wrong password: refused")
 	for _, name := range []string{"alice", "bob", "erin"} {
-		p, err := s.newPhone(ctx, name, "")
-		if err != nil {
+		if err := s.registerPhone(ctx, name, name+"-sip"); err != nil {
 			return err
-		}
-		s.phones[name] = p
-		if err := p.Register(ctx); err != nil {
-			return fmt.Errorf("registering %s: %w", name, err)
 		}
 		say("%s's phone with the password of Secret %s-sip: registered", name, name)
 	}
@@ -127,11 +125,9 @@ func (s *show) callEachOther(ctx context.Context) error {
 
 func (s *show) callQueue(ctx context.Context) error {
 	for _, name := range []string{"alice", "bob"} {
-		d, err := deskclient.SignIn(ctx, s.stack.Vars["RINGMASTER_DESK"], s.ca, env.CenterNamespace, people[name].username, people[name].password)
-		if err != nil {
-			return fmt.Errorf("signing %s in: %w", name, err)
+		if err := s.signIn(ctx, name); err != nil {
+			return err
 		}
-		s.desks[name] = d
 		say("%s signs in at the desk", name)
 	}
 	if err := s.desks["bob"].SetPresence(ctx, desk.PresencePaused, "lunch"); err != nil {
@@ -156,7 +152,77 @@ func (s *show) callQueue(ctx context.Context) error {
 		return errors.New("a paused agent's phone rang")
 	}
 	say("600 dialled: Alice's phone rang and she answered; Bob's stayed silent")
+	file, err := s.recorded(ctx, "1001")
+	if err != nil {
+		return err
+	}
+	say("Alice's manifest says sip.recording: on the PBX there is %s", file)
 	return call.Hangup(ctx)
+}
+
+func (s *show) signIn(ctx context.Context, name string, options ...deskclient.Option) error {
+	d, err := deskclient.SignIn(ctx, s.stack.Vars["RINGMASTER_DESK"], s.ca, env.CenterNamespace, people[name].username, people[name].password, options...)
+	if err != nil {
+		return fmt.Errorf("signing %s in: %w", name, err)
+	}
+	s.desks[name] = d
+	return nil
+}
+
+// recorded waits until a recording of the agent has a second of audio: 8000 samples of 16 bit.
+func (s *show) recorded(ctx context.Context, extension string) (string, error) {
+	monitor := filepath.Join(s.stack.Asterisk.SpoolDir, "monitor")
+	for {
+		files, err := filepath.Glob(filepath.Join(monitor, "ringmaster", extension, "*.wav"))
+		if err != nil {
+			return "", err
+		}
+		for _, file := range files {
+			if info, err := os.Stat(file); err == nil && info.Size() > 16000 {
+				return filepath.Rel(monitor, file)
+			}
+		}
+		if err := pause(ctx); err != nil {
+			return "", fmt.Errorf("waiting for a recording of %s: %w", extension, err)
+		}
+	}
+}
+
+// hotDesk: Carol has a number but no phone of her own; a telephone rings for her while she sits there.
+func (s *show) hotDesk(ctx context.Context) error {
+	const telephone = "lobby-1"
+	if err := s.registerPhone(ctx, telephone, telephone+"-telephone-sip"); err != nil {
+		return err
+	}
+	if err := s.signIn(ctx, "carol", deskclient.AtTelephone(telephone)); err != nil {
+		return err
+	}
+	profile, err := s.desks["carol"].Profile(ctx)
+	if err != nil {
+		return err
+	}
+	extension := profile.Agent.Extension
+	say("carol signs in at %s; her extension is %s", telephone, extension)
+	// The seat reaches Asterisk a moment after the sign-in.
+	for {
+		call, err := s.phones["alice"].Call(ctx, extension)
+		if err == nil {
+			err = errors.Join(heard(ctx, call), call.Hangup(ctx))
+			if err == nil && s.phones[telephone].Rings() == 0 {
+				err = errors.New("somebody answered, and not in the lobby")
+			}
+			if err == nil {
+				say("Alice dials %s: the telephone in the lobby rings, and they talk", extension)
+			}
+			return err
+		}
+		if refused(err) != nil {
+			return err
+		}
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("waiting for the telephone to ring for Carol: %w", err)
+		}
+	}
 }
 
 // awaitDuty waits until Asterisk knows who takes calls: Alice does, Bob and Erin do not.
@@ -217,10 +283,16 @@ func (s *show) get(ctx context.Context) error {
 	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.presence.state}=Ready", "--timeout=30s", "agent/alice"); err != nil {
 		return err
 	}
-	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.registered}=3", "--timeout=30s", "pbx/main"); err != nil {
+	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.registered}=4", "--timeout=30s", "pbx/main"); err != nil {
 		return err
 	}
-	out, err := s.kubectl(ctx, "get", "agents,teams,queues,emailaccounts,pbxes")
+	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.agent}=carol", "--timeout=30s", "telephone/lobby-1"); err != nil {
+		return err
+	}
+	if _, err := s.kubectl(ctx, "wait", "--for=condition=Registered", "--timeout=30s", "telephone/lobby-1"); err != nil {
+		return err
+	}
+	out, err := s.kubectl(ctx, "get", "agents,telephones,teams,queues,emailaccounts,pbxes")
 	fmt.Print(indent(out))
 	return err
 }
@@ -236,9 +308,22 @@ func (s *show) remove(ctx context.Context) error {
 	return nil
 }
 
-// newPhone makes the phone of a sample agent from the Secret Ringmaster made for it.
-func (s *show) newPhone(ctx context.Context, name, password string) (*phone.Phone, error) {
-	secret, err := s.client.CoreV1().Secrets(env.CenterNamespace).Get(ctx, name+"-sip", metav1.GetOptions{})
+// registerPhone brings a phone up from the Secret Ringmaster made for it.
+func (s *show) registerPhone(ctx context.Context, name, secret string) error {
+	p, err := s.newPhone(ctx, secret, "")
+	if err != nil {
+		return err
+	}
+	s.phones[name] = p
+	if err := p.Register(ctx); err != nil {
+		return fmt.Errorf("registering %s: %w", name, err)
+	}
+	return nil
+}
+
+// newPhone makes the phone of a Secret; a password replaces the one in it.
+func (s *show) newPhone(ctx context.Context, secretName, password string) (*phone.Phone, error) {
+	secret, err := s.client.CoreV1().Secrets(env.CenterNamespace).Get(ctx, secretName, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
 	}

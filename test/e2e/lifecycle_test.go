@@ -14,7 +14,7 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 	}, NodeTimeout(patience))
 
 	It("becomes Ready", func(ctx SpecContext) {
-		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin",
+		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
 			"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main", "contactcenter/acme")
 	}, SpecTimeout(patience))
 
@@ -31,7 +31,7 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 		Eventually(rows(ctx, center, "queues", "hotline")).Should(shows("CHANNEL", "Voice", "NUMBER", "600", "MEMBERS", "5", "ON-DUTY", "1", "READY", "True"))
 		Eventually(rows(ctx, center, "emailaccounts", "support")).Should(shows(
 			"ADDRESS", "support@example.test", "QUEUE", "mail", "IMAP", "Ready", "SMTP", "Ready", "READY", "True"))
-		Eventually(rows(ctx, center, "pbxes", "main")).Should(shows("CONNECTED", "True", "IN-SYNC", "True", "ENDPOINTS", "5", "REGISTERED", "1", "READY", "True"))
+		Eventually(rows(ctx, center, "pbxes", "main")).Should(shows("CONNECTED", "True", "IN-SYNC", "True", "ENDPOINTS", "6", "REGISTERED", "1", "READY", "True"))
 
 		Expect(d.SignOut(ctx)).To(Succeed())
 		Eventually(rows(ctx, center, "agents", "alice")).Should(shows("PRESENCE", "SignedOut"))

@@ -279,7 +279,7 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 		},
 		"kustomization.yaml": kustomization{
 			Namespace: "contact-center",
-			Resources: []string{"center", "agents.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml", "mail-ca.yaml"},
+			Resources: []string{"center", "agents.yaml", "telephones.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml", "mail-ca.yaml"},
 			Patches: []patch{{Target: target{Kind: "EmailAccount"}, Patch: operations(
 				replace("/spec/imap/host", Loopback), replace("/spec/imap/port", imap), add("/spec/imap/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
 				replace("/spec/smtp/host", Loopback), replace("/spec/smtp/port", submission), add("/spec/smtp/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
@@ -307,7 +307,7 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 // single files, and config/samples as a whole would bring its center a second time.
 func (e *Env) copySamples(dir string) error {
 	var errs []error
-	for _, name := range []string{"agents.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml"} {
+	for _, name := range []string{"agents.yaml", "telephones.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml"} {
 		raw, err := os.ReadFile(filepath.Join(e.checkout, "config", "samples", name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), raw, 0o644)
