@@ -118,8 +118,6 @@ const (
 	ReasonNameMismatch       = "NameMismatch"
 	ReasonInsecureWebSocket  = "InsecureWebSocket"
 	ReasonNotCallable        = "NotCallable"
-	ReasonSupervisorsMissing = "SupervisorsMissing"
-	ReasonDraining           = "Draining"
 
 	ReasonQueueNotFound     = "QueueNotFound"
 	ReasonQueueWrongChannel = "QueueWrongChannel"
