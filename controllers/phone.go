@@ -119,7 +119,7 @@ func (k phones) provisioned(ctx context.Context, p phone, pbx *v1alpha1.PBX, s *
 		return false, err
 	}
 	if broken := e.Validate(settings); len(broken) > 0 {
-		s.stall(condition, unfitReason(broken), fmt.Sprintf("PBX %s: %s", pbx.Name, errors.Join(broken...)))
+		s.stall(condition, unfitReason(broken), fmt.Sprintf("PBX %s: %s", pbx.Name, inSpec(broken)))
 		return false, nil
 	}
 	return k.link.acknowledged(s, condition, pbx, p.key, e.Fingerprint(), notAcknowledged(pbx)), nil
@@ -127,6 +127,28 @@ func (k phones) provisioned(ctx context.Context, p phone, pbx *v1alpha1.PBX, s *
 
 func notAcknowledged(pbx *v1alpha1.PBX) string {
 	return "PBX " + pbx.Name + " has not acknowledged the present configuration yet"
+}
+
+// specFields are where fields of the model stand in an object.
+var specFields = map[string]string{
+	"Agent/DisplayName": "spec.fullName", "Telephone/DisplayName": "spec.displayName", "Queue/Name": "metadata.name",
+}
+
+// inSpec tells the model's objections by the fields of the object.
+func inSpec(broken []error) error {
+	told := make([]error, len(broken))
+	for i, err := range broken {
+		told[i] = err
+		f, ok := errors.AsType[*voice.FieldError](err)
+		if !ok {
+			continue
+		}
+		kind, _, _ := strings.Cut(f.Object, "/")
+		if field := specFields[kind+"/"+f.Field]; field != "" {
+			told[i] = &voice.FieldError{Object: f.Object, Field: field, Reason: f.Reason}
+		}
+	}
+	return errors.Join(told...)
 }
 
 // unfitReason names why an endpoint does not fit a PBX.

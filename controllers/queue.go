@@ -124,7 +124,7 @@ func (k *queueKind) effectVoice(ctx context.Context, q *v1alpha1.Queue, members 
 			return nil
 		}
 		if broken := want.Validate(); len(broken) > 0 {
-			s.stall(condition, v1alpha1.ReasonInvalid, errors.Join(broken...).Error())
+			s.stall(condition, v1alpha1.ReasonInvalid, inSpec(broken).Error())
 			return nil
 		}
 		if !k.link.acknowledged(s, condition, p, queueKey(q.Name), want.Fingerprint(), "PBX "+p.Name+" has not acknowledged the queue as it is now") {

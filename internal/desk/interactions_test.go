@@ -262,6 +262,7 @@ func TestBadRequests(t *testing.T) {
 		"XML":                  {"POST", "/v1/login", "<login/>", 415, desk.CodeUnsupportedMedia, []string{"Content-Type", "application/xml"}},
 		"bad state":            {"PUT", "/v1/me/presence", `{"state": "SignedOut"}`, 422, desk.CodeValidation, nil},
 		"long reason":          {"PUT", "/v1/me/presence", map[string]string{"state": "Paused", "reason": strings.Repeat("x", 81)}, 422, desk.CodeValidation, nil},
+		"reason of two lines":  {"PUT", "/v1/me/presence", map[string]string{"state": "Paused", "reason": "a\r\nAction: Originate"}, 422, desk.CodeValidation, nil},
 		"unknown filter":       {"GET", "/v1/interactions?stat=Open", nil, 422, desk.CodeValidation, nil},
 		"unknown state":        {"GET", "/v1/interactions?state=Lost", nil, 422, desk.CodeValidation, nil},
 		"limit 0":              {"GET", "/v1/interactions?limit=0", nil, 422, desk.CodeValidation, nil},

@@ -97,7 +97,7 @@ type presenceOutput struct{ Body Presence }
 type presenceInput struct {
 	Body struct {
 		State  PresenceState `json:"state" enum:"Ready,Paused"`
-		Reason string        `json:"reason,omitempty" maxLength:"80" doc:"Why paused; kept only while paused"`
+		Reason string        `json:"reason,omitempty" maxLength:"80" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"Why paused, on one line; kept only while paused"`
 	}
 }
 

@@ -23,11 +23,11 @@ var _ = Describe("Asterisk killed", func() {
 	It("amid 50 calls and 200 registrations comes back as it was, and is reported", func(ctx SpecContext) {
 		DeferCleanup(func(ctx SpecContext) { clean(ctx, center) }, NodeTimeout(patience*3))
 		manifests := []string{
-			signIn("ready", `extension: "1000"`), signIn("resting", `extension: "1001"`), agent("home", `extension: "1002"`),
+			signIn("ready", `extension: "1397"`), signIn("resting", `extension: "1398"`), agent("home", `extension: "1399"`),
 			queueOf("outage", "699", "{agentSelector: {matchLabels: {crew: all}}}", ""),
 		}
 		for n := range phones {
-			manifests = append(manifests, crewless(fmt.Sprintf("phone-%03d", n), fmt.Sprint(1100+n)))
+			manifests = append(manifests, crewless(fmt.Sprintf("phone-%03d", n), fmt.Sprint(1400+n)))
 		}
 		apply(ctx, center, manifests...)
 		kubectl(ctx, "wait", "--for=condition=Ready", "agents", "--all", "-n", center, "--timeout="+patience.String())
@@ -41,11 +41,11 @@ var _ = Describe("Asterisk killed", func() {
 		g := new(errgroup.Group)
 		g.SetLimit(10)
 		for n := range calls {
-			g.Go(func() error { _, err := all[n].Call(ctx, fmt.Sprint(1100+calls+n)); return err })
+			g.Go(func() error { _, err := all[n].Call(ctx, fmt.Sprint(1400+calls+n)); return err })
 		}
 		Expect(g.Wait()).To(Succeed())
 		Eventually(func() (string, error) { return stack.Asterisk.RX(ctx, "core show channels count") }).Should(ContainSubstring("50 active calls"))
-		Eventually(memberState).WithArguments(ctx, "1001").Should(ContainSubstring("Lunch"))
+		Eventually(memberState).WithArguments(ctx, "1398").Should(ContainSubstring("Lunch"))
 
 		By("killing it")
 		Expect(stack.Asterisk.Kill9()).To(Succeed())
@@ -59,10 +59,10 @@ var _ = Describe("Asterisk killed", func() {
 		By("starting it again")
 		Expect(stack.Asterisk.Restart(ctx)).To(Succeed())
 		started := time.Now()
-		Eventually(memberState).WithArguments(ctx, "1001").WithPolling(200*time.Millisecond).Should(ContainSubstring("Lunch"), "the pause with its reason")
+		Eventually(memberState).WithArguments(ctx, "1398").WithPolling(200*time.Millisecond).Should(ContainSubstring("Lunch"), "the pause with its reason")
 		GinkgoWriter.Printf("pause reasons are back %s after the start\n", time.Since(started).Round(time.Millisecond))
-		Expect(memberState(ctx, "1000")).NotTo(ContainSubstring("paused"), "who was ready is ready")
-		Expect(memberState(ctx, "1002")).To(ContainSubstring("SignedOut"))
+		Expect(memberState(ctx, "1397")).NotTo(ContainSubstring("paused"), "who was ready is ready")
+		Expect(memberState(ctx, "1399")).To(ContainSubstring("SignedOut"))
 		reregister(ctx, append(all, ready, resting))
 		Eventually(rows(ctx, center, "pbxes", "main")).Should(shows("REGISTERED", fmt.Sprint(phones+2), "CONNECTED", "True", "READY", "True"), "the recovery is reported")
 		Eventually(func() string {

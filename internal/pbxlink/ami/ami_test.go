@@ -28,6 +28,7 @@ func TestReadMessage(t *testing.T) {
 		"blank first": {"\r\n\r\nEvent: X\r\n\r\n", Message{{"Event", "X"}}, nil},
 		"no colon":    {"Response: Success\r\nplain text\r\n\r\n", Message{{"Response", "Success"}, {"Output", "plain text"}}, nil},
 		"bare LF":     {"Event: X\n\n", Message{{"Event", "X"}}, nil},
+		"not UTF-8":   {"Event: X\r\nCallerIDName: Jos\xe9 \xf0\x9f\r\n\r\n", Message{{"Event", "X"}, {"CallerIDName", "Jos\uFFFD \uFFFD"}}, nil},
 		"cut":         {"Event: X\r\n", nil, io.ErrUnexpectedEOF},
 		"nothing":     {"", nil, io.EOF},
 		"long line":   {strings.Repeat("a", maxLine+10) + "\r\n\r\n", nil, errTooLong},

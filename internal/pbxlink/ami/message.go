@@ -55,7 +55,9 @@ func (m Message) Event() string { return m.Get("Event") }
 // errTooLong ends a connection whose peer does not speak the protocol.
 var errTooLong = errors.New("ami: message too long")
 
-// readMessage reads up to the blank line that ends a message.
+// readMessage reads up to the blank line that ends a message. Asterisk passes on
+// what callers and phones call themselves in whatever encoding, and cuts names at
+// a byte; everything behind us is UTF-8.
 func readMessage(r *bufio.Reader) (Message, error) {
 	var m Message
 	total := 0
@@ -76,7 +78,7 @@ func readMessage(r *bufio.Reader) (Message, error) {
 			}
 			return m, nil
 		}
-		name, value, found := strings.Cut(line, ":")
+		name, value, found := strings.Cut(strings.ToValidUTF8(line, "\uFFFD"), ":")
 		if !found {
 			// Output of old commands has lines of its own form.
 			name, value = "Output", line

@@ -198,12 +198,19 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 	if e.appliedVersion() != old.Version {
 		verified = voice.Expect{}
 	}
+	waiting, err := a.waitingIn(ctx, missingFrom(queueNames(old.Expect), queueNames(m.Expect)))
+	if err != nil {
+		return err
+	}
 	if err := e.load(ctx, a, m, changed, verified); err != nil {
 		return e.rollBack(ctx, a, s, old, changed, err)
 	}
 	if err := e.accept(m); err != nil {
 		e.nack(s, err)
 		return nil
+	}
+	if err := e.release(ctx, a, waiting); err != nil {
+		return err
 	}
 	if err := e.follow(ctx, a, changed, missingFrom(old.Expect.AORs, m.Expect.AORs)); err != nil {
 		return err

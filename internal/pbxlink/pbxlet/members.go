@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlinkv1"
@@ -79,7 +82,26 @@ func (e *engine) wantedPause(endpoint string) pause {
 	if ok && !want.Paused {
 		return pause{}
 	}
-	return pause{paused: true, reason: want.Reason}
+	return pause{paused: true, reason: keptReason(want.Reason)}
+}
+
+// maxReason is how much of a pause's reason app_queue keeps, in bytes.
+const maxReason = 79
+
+// keptReason is a reason as app_queue can keep it: on one line, and cut between
+// characters.
+func keptReason(reason string) string {
+	reason = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, reason))
+	for len(reason) > maxReason {
+		_, size := utf8.DecodeLastRuneInString(reason)
+		reason = reason[:len(reason)-size]
+	}
+	return strings.TrimSpace(reason)
 }
 
 // dropContacts ends the registrations of one extension.

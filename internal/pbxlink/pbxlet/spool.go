@@ -52,14 +52,19 @@ func newSpool(spoolDir, stateDir string) *spool {
 }
 
 // prepare makes each box its owner's before Asterisk opens it: messages of
-// somebody else are moved aside, and a PIN chosen by telephone is forgotten when
-// the one in voicemail.conf was set anew. It tells how many boxes it changed.
+// somebody else are moved aside, those of an owner with another number follow,
+// and a PIN chosen by telephone is forgotten when the one in voicemail.conf was
+// set anew. It tells how many boxes it changed.
 func (s *spool) prepare(want []voice.ExpectMailbox) (changed int, err error) {
 	known, err := s.read()
 	if err != nil {
 		return 0, err
 	}
 	next := maps.Clone(known)
+	left, err := s.leftBehind(known, want)
+	if err != nil {
+		return 0, err
+	}
 	for _, m := range want {
 		if m.Owner == "" {
 			continue
@@ -67,7 +72,7 @@ func (s *spool) prepare(want []voice.ExpectMailbox) (changed int, err error) {
 		if !boxPattern.MatchString(m.Number) || !ownerPattern.MatchString(m.Owner) {
 			return changed, fmt.Errorf("pbxlet: voicemail: box %q of %q cannot be a directory", m.Number, m.Owner)
 		}
-		moved, err := s.take(m.Number, m.Owner, known[m.Number].Owner)
+		moved, err := s.take(m.Number, m.Owner, known[m.Number].Owner, left)
 		if err != nil {
 			return changed, err
 		}
@@ -83,13 +88,45 @@ func (s *spool) prepare(want []voice.ExpectMailbox) (changed int, err error) {
 		}
 		next[m.Number] = box{Owner: m.Owner, PIN: m.PIN}
 	}
+	for number, b := range known {
+		if _, err := os.Stat(filepath.Join(s.dir, number)); errors.Is(err, fs.ErrNotExist) && next[number] == b {
+			delete(next, number) // its owner has taken it along
+		}
+	}
 	return changed, s.write(known, next)
+}
+
+// leftBehind maps each owner to the directory of messages under a number that
+// the owner does not have now, or had before somebody else: the former wins.
+func (s *spool) leftBehind(known map[string]box, want []voice.ExpectMailbox) (map[string]string, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("pbxlet: voicemail: %w", err)
+	}
+	left, since := map[string]string{}, map[string]string{}
+	for _, entry := range entries {
+		// <number>.<owner>.<seconds>
+		parts := strings.Split(entry.Name(), ".")
+		if len(parts) == 3 && parts[2] >= since[parts[1]] {
+			left[parts[1]], since[parts[1]] = filepath.Join(s.dir, entry.Name()), parts[2]
+		}
+	}
+	owners := make(map[string]string, len(want))
+	for _, m := range want {
+		owners[m.Number] = m.Owner
+	}
+	for _, number := range slices.Sorted(maps.Keys(known)) {
+		if owner := known[number].Owner; owner != "" && owners[number] != owner {
+			left[owner] = filepath.Join(s.dir, number)
+		}
+	}
+	return left, nil
 }
 
 // take makes sure that the box's directory is the owner's. One without a mark
 // is the last known owner's; when there is none, it was here before Ringmaster
 // and stays.
-func (s *spool) take(number, owner, last string) (moved bool, err error) {
+func (s *spool) take(number, owner, last string, left map[string]string) (moved bool, err error) {
 	dir := filepath.Join(s.dir, number)
 	text, err := os.ReadFile(filepath.Join(dir, ownerFile))
 	switch {
@@ -105,12 +142,14 @@ func (s *spool) take(number, owner, last string) (moved bool, err error) {
 		return false, fmt.Errorf("pbxlet: voicemail: %w", err)
 	}
 	if _, err := os.Stat(dir); err == nil && last != "" && last != owner {
-		if err := os.Rename(dir, fmt.Sprintf("%s.%s.%d", dir, last, time.Now().Unix())); err != nil {
+		aside := fmt.Sprintf("%s.%s.%d", dir, last, time.Now().Unix())
+		if err := os.Rename(dir, aside); err != nil {
 			return false, fmt.Errorf("pbxlet: voicemail: %w", err)
 		}
+		left[last] = aside
 		moved = true
 	}
-	back, err := s.bringBack(number, owner)
+	back, err := s.bringAlong(number, owner, left)
 	if err != nil {
 		return moved, err
 	}
@@ -124,19 +163,27 @@ func (s *spool) take(number, owner, last string) (moved bool, err error) {
 	return moved, nil
 }
 
-// bringBack restores the messages of an owner who had the number before.
-func (s *spool) bringBack(number, owner string) (bool, error) {
-	dir := filepath.Join(s.dir, number)
-	aside, err := filepath.Glob(dir + "." + owner + ".*")
-	if err != nil || len(aside) == 0 {
-		return false, err
+// bringAlong gives the box the messages its owner has left elsewhere.
+func (s *spool) bringAlong(number, owner string, left map[string]string) (bool, error) {
+	from, dir := left[owner], filepath.Join(s.dir, number)
+	if from == "" || from == dir {
+		return false, nil
 	}
 	if _, err := os.Stat(dir); err == nil {
 		return false, nil
 	}
-	if err := os.Rename(slices.Max(aside), dir); err != nil {
+	text, err := os.ReadFile(filepath.Join(from, ownerFile))
+	if err == nil && strings.TrimSpace(string(text)) != owner {
+		return false, nil
+	}
+	err = os.Rename(from, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
 		return false, fmt.Errorf("pbxlet: voicemail: %w", err)
 	}
+	delete(left, owner)
 	return true, nil
 }
 
@@ -160,7 +207,7 @@ func (s *spool) purge(number, owner string) error {
 	if err != nil {
 		return err
 	}
-	dirs, err := filepath.Glob(filepath.Join(s.dir, number+"."+owner+".*"))
+	dirs, err := filepath.Glob(filepath.Join(s.dir, "*."+owner+".*"))
 	if err != nil {
 		return fmt.Errorf("pbxlet: voicemail: %w", err)
 	}

@@ -81,3 +81,44 @@ func TestSpoolWithoutAMark(t *testing.T) {
 		}
 	}
 }
+
+func TestSpoolFollowsItsOwner(t *testing.T) {
+	s := newSpool(t.TempDir(), t.TempDir())
+	prepare := func(changed int, boxes ...voice.ExpectMailbox) {
+		t.Helper()
+		if n, err := s.prepare(boxes); err != nil || n != changed {
+			t.Errorf("%d changed, %v, want %d", n, err, changed)
+		}
+	}
+	greeting := func(number string) string { return filepath.Join(s.dir, number, "greet.wav") }
+	expect := func(number, owner string) {
+		t.Helper()
+		if text, err := os.ReadFile(greeting(number)); err != nil || string(text) != owner {
+			t.Errorf("box %s has the greeting of %q, %v, want %q", number, text, err, owner)
+		}
+	}
+	prepare(0, voice.ExpectMailbox{Number: "1001", Owner: "a"}, voice.ExpectMailbox{Number: "1002", Owner: "b"})
+	for number, owner := range map[string]string{"1001": "a", "1002": "b"} {
+		if err := os.WriteFile(greeting(number), []byte(owner), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	prepare(2, voice.ExpectMailbox{Number: "1001", Owner: "b"}, voice.ExpectMailbox{Number: "1002", Owner: "a"})
+	expect("1001", "b")
+	expect("1002", "a")
+
+	// a's old number is free for a moment, and then somebody else's.
+	prepare(1, voice.ExpectMailbox{Number: "1001", Owner: "b"}, voice.ExpectMailbox{Number: "1003", Owner: "a"})
+	expect("1003", "a")
+	prepare(0, voice.ExpectMailbox{Number: "1001", Owner: "b"}, voice.ExpectMailbox{Number: "1002", Owner: "c"}, voice.ExpectMailbox{Number: "1003", Owner: "a"})
+	if _, err := os.Stat(greeting("1002")); err == nil {
+		t.Error("the next owner of the number has the greeting of the former")
+	}
+
+	// Without voicemail the box stays, and waits for its owner.
+	prepare(0, voice.ExpectMailbox{Number: "1001", Owner: "b"})
+	prepare(1, voice.ExpectMailbox{Number: "1001", Owner: "b"}, voice.ExpectMailbox{Number: "1002", Owner: "a"})
+	expect("1001", "b")
+	expect("1002", "a")
+}
