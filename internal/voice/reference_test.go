@@ -2,73 +2,34 @@ package voice
 
 import (
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	"sigs.k8s.io/yaml"
+	"github.com/ringmaster-dev/ringmaster/test/reference"
 )
-
-// unobserved are the tests that the reference names and that are still to be
-// written. An entry that is not needed any more is an error.
-var unobserved = []string{}
 
 // clientOnly are fields below the client settings that Asterisk knows nothing of.
 var clientOnly = []string{"settingsAccess", "dtmfTones", "missedCallBadge", "screenReader", "screenRecording", "remoteControl", "sipPort", "previewDialDuringPause", "pushGateway"}
 
 // subjects are the parts of the resources that the reference covers.
-var subjects = regexp.MustCompile(`^(Agent\.spec\.(sip|voicemail|phonebar|webrtc|mobile|hotDesk|locale|loginState|extension|permissions)|Telephone\.spec|` +
+var subjects = regexp.MustCompile(`^(Agent\.spec\.(sip|voicemail|phonebar|webrtc|mobile|hotDesk|locale|loginState|extension|permissions\.outboundPrefix)|Telephone\.spec|` +
 	`Queue\.spec\.(number|strategy|members|weight|serviceLevel|voice)|PBX\.spec|ContactCenter\.spec\.(locale|voice\.forbiddenForwardPrefixes)|Team\.spec\.supervisors)(\.|$)`)
 
 // row is one line of a table of the reference.
 type row struct{ fields, model, asterisk, tests []string }
 
-var code = regexp.MustCompile("`([^`]+)`")
-
-func reference(t *testing.T) []row {
+func rows(t *testing.T) []row {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/reference/voice.md")
-	if err != nil {
-		t.Fatal(err)
+	read, err := reference.Rows("../../docs/reference/voice.md", 4)
+	if err != nil || len(read) < 60 {
+		t.Fatalf("%d rows: %v", len(read), err)
 	}
-	var rows []row
-	for line := range strings.Lines(string(text)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
-		if len(cells) != 4 || !strings.Contains(cells[3], ".Test") {
-			continue
-		}
-		spans := func(i int) (out []string) {
-			for _, m := range code.FindAllStringSubmatch(cells[i], -1) {
-				out = append(out, m[1])
-			}
-			return out
-		}
-		r := row{model: spans(1), asterisk: spans(2), tests: spans(3)}
-		for _, f := range spans(0) {
-			r.fields = append(r.fields, expand(f)...)
-		}
-		rows = append(rows, r)
-	}
-	if len(rows) < 60 {
-		t.Fatalf("only %d rows", len(rows))
-	}
-	return rows
-}
-
-// expand writes "a.{b,c}" out.
-func expand(s string) []string {
-	before, rest, ok := strings.Cut(s, "{")
-	if !ok {
-		return []string{s}
-	}
-	list, after, _ := strings.Cut(rest, "}")
-	var out []string
-	for word := range strings.SplitSeq(list, ",") {
-		out = append(out, expand(before+word+after)...)
+	out := make([]row, len(read))
+	for i, r := range read {
+		out[i] = row{fields: r.Fields, model: r.Cells[1], asterisk: r.Cells[2], tests: r.Tests}
 	}
 	return out
 }
@@ -78,7 +39,7 @@ func expand(s string) []string {
 func TestReferenceHasTheModel(t *testing.T) {
 	want := map[string]bool{}
 	modelFields(reflect.TypeFor[Center](), want)
-	for _, r := range reference(t) {
+	for _, r := range rows(t) {
 		for _, name := range r.model {
 			if _, ok := want[name]; !ok {
 				t.Errorf("the model has no field %s", name)
@@ -123,7 +84,7 @@ func TestReferenceIsRendered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range reference(t) {
+	for _, r := range rows(t) {
 		found := false
 		for _, span := range r.asterisk {
 			path, text, ok := strings.Cut(span, ": ")
@@ -144,111 +105,34 @@ func TestReferenceIsRendered(t *testing.T) {
 // TestReferenceHasTheResources wants every field that concerns telephones in the
 // reference, and every field of the reference in its resource.
 func TestReferenceHasTheResources(t *testing.T) {
-	exist := map[string]bool{}
-	files, err := filepath.Glob("../../config/crd/bases/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no resource definitions: %v", err)
-	}
-	for _, path := range files {
-		definitionFields(t, path, exist)
+	exist, err := reference.Fields("../../config/crd/bases")
+	if err != nil {
+		t.Fatal(err)
 	}
 	var named []string
-	for _, r := range reference(t) {
+	for _, r := range rows(t) {
 		for _, f := range r.fields {
 			named = append(named, f)
-			if f != "Queue.metadata.name" && !slices.ContainsFunc(slices.Collect(maps.Keys(exist)), func(leaf string) bool { return below(leaf, f) }) {
+			if f != "Queue.metadata.name" && !slices.ContainsFunc(slices.Collect(maps.Keys(exist)), func(leaf string) bool { return reference.Below(leaf, f) }) {
 				t.Errorf("there is no field %s", f)
 			}
 		}
 	}
 	for leaf := range exist {
 		client := slices.ContainsFunc(clientOnly, func(name string) bool { return strings.Contains(leaf+".", "."+name+".") })
-		if subjects.MatchString(leaf) && !client && !slices.ContainsFunc(named, func(f string) bool { return below(leaf, f) }) {
+		if subjects.MatchString(leaf) && !client && !slices.ContainsFunc(named, func(f string) bool { return reference.Below(leaf, f) }) {
 			t.Errorf("%s is not in the reference", leaf)
 		}
 	}
 }
 
-// below tells whether a field is the named one or inside of it.
-func below(leaf, named string) bool { return leaf == named || strings.HasPrefix(leaf, named+".") }
-
-// definitionFields adds the fields of the spec of one CustomResourceDefinition.
-func definitionFields(t *testing.T, path string, into map[string]bool) {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	type schema struct {
-		Properties map[string]*schema `json:"properties"`
-		Items      *schema            `json:"items"`
-	}
-	var crd struct {
-		Spec struct {
-			Names struct {
-				Kind string `json:"kind"`
-			} `json:"names"`
-			Versions []struct {
-				Schema struct {
-					OpenAPIV3Schema schema `json:"openAPIV3Schema"`
-				} `json:"schema"`
-			} `json:"versions"`
-		} `json:"spec"`
-	}
-	if err := yaml.Unmarshal(text, &crd); err != nil {
-		t.Fatal(err)
-	}
-	var walk func(*schema, string)
-	walk = func(s *schema, at string) {
-		switch {
-		case len(s.Properties) > 0:
-			for name, p := range s.Properties {
-				walk(p, at+"."+name)
-			}
-		case s.Items != nil && len(s.Items.Properties) > 0:
-			walk(s.Items, at)
-		default:
-			into[at] = true
-		}
-	}
-	if spec := crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"]; spec != nil {
-		walk(spec, crd.Spec.Names.Kind+".spec")
-	}
-}
-
 // TestReferenceIsObserved wants the tests that the reference names.
 func TestReferenceIsObserved(t *testing.T) {
-	waiting := map[string]bool{}
-	for _, name := range unobserved {
-		waiting[name] = true
-	}
-	for _, r := range reference(t) {
+	for _, r := range rows(t) {
 		for _, name := range r.tests {
-			dir, function, _ := strings.Cut(name, ".")
-			if exists := hasTest(t, filepath.Join("../..", dir), function); exists == waiting[name] {
-				t.Errorf("%v: test %s exists: %t, to be written: %t", r.fields, name, exists, waiting[name])
-			}
-			if waiting[name] {
-				t.Logf("%v: %s is still to be written", r.fields, name)
+			if exists, err := reference.HasTest("../..", name); err != nil || !exists {
+				t.Errorf("%v: there is no test %s: %v", r.fields, name, err)
 			}
 		}
 	}
-}
-
-func hasTest(t *testing.T, dir, function string) bool {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(text), "\nfunc "+function+"(") {
-			return true
-		}
-	}
-	return false
 }
