@@ -22,7 +22,8 @@ var _ = Describe("Two managers on one PostgreSQL", func() {
 
 	It("hand over when the leader is killed, and assign nothing twice", func(ctx SpecContext) {
 		pair, url := startPair(ctx)
-		apply(ctx, center, signIn("gina", `extension: "1601"`), signIn("hans", `extension: "1602"`),
+		const force = "deletionPolicy: Force" // they leave with their hands full
+		apply(ctx, center, signIn("gina", `extension: "1601"`, force), signIn("hans", `extension: "1602"`, force),
 			mailQueue("failover", "10m"), mailbox("failover", "FAIL", "failover"))
 		awaitReady(ctx, center, "agent/gina", "agent/hans", "queue/failover", "emailaccount/failover", "pbx/main")
 		gina, hans := registered(ctx, "gina"), registered(ctx, "hans")
