@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,13 +17,17 @@ func queuesOf(ctx context.Context, c conn, agent Key) ([]string, error) {
 
 func scanAccount(s scanner) (Account, error) {
 	var a Account
-	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active)
-	return a, err
+	var desk string
+	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active, &desk)
+	if err != nil {
+		return Account{}, err
+	}
+	return a, json.Unmarshal([]byte(desk), &a.Desk)
 }
 
 func getAccount(ctx context.Context, c conn, key Key) (Account, error) {
 	return one(ctx, c, scanAccount,
-		"SELECT namespace, name, label, display_name, address, queue, active FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+		"SELECT namespace, name, label, display_name, address, queue, active, desk FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
 }
 
 // GetAccount implements Directory.
@@ -41,10 +46,11 @@ func (db *DB) PutAccount(ctx context.Context, a Account) error {
 	}
 	return db.write(ctx, "put account", func(t *tx) error {
 		t.wake = true
-		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
-			display_name = excluded.display_name, address = excluded.address, queue = excluded.queue, active = excluded.active`,
-			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active)
+		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active, desk)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
+			display_name = excluded.display_name, address = excluded.address, queue = excluded.queue, active = excluded.active,
+			desk = excluded.desk`,
+			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active, toJSON(a.Desk))
 		return err
 	})
 }
@@ -54,7 +60,7 @@ func (db *DB) PutAccount(ctx context.Context, a Account) error {
 // System mails go, sent or not: an account made anew shall not send old news.
 func (db *DB) DeleteAccount(ctx context.Context, key Key) error {
 	return db.write(ctx, "delete account", func(t *tx) error {
-		for _, table := range []string{"mailboxes", "locations", "account_status", "account_counters", "system_mails"} {
+		for _, table := range []string{"mailboxes", "locations", "account_status", "account_counters", "account_agents", "system_mails"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND account = ?", key.Namespace, key.Name); err != nil {
 				return err
 			}

@@ -62,6 +62,11 @@ type Directory interface {
 	// DeleteAccount keeps interactions and messages (retain) and forgets cursors and status.
 	DeleteAccount(ctx context.Context, key Key) error
 	GetAccount(ctx context.Context, key Key) (Account, error)
+	// SetAccountAgents replaces who sees all interactions of an account; AccountAgents lists them and AccountsOf the accounts
+	// of an agent, sorted. Deleting an account forgets its agents.
+	SetAccountAgents(ctx context.Context, account Key, agents []string) error
+	AccountAgents(ctx context.Context, account Key) ([]string, error)
+	AccountsOf(ctx context.Context, agent Key) ([]string, error)
 	// QueuesOf lists the queues the agent is an effective member of, sorted.
 	QueuesOf(ctx context.Context, agent Key) ([]string, error)
 }
@@ -139,6 +144,20 @@ type InteractionFilter struct {
 	Queue     string
 	// Unread true: only interactions whose last inbound message is not read.
 	Unread bool
+	// Read true: only interactions whose last inbound message is read.
+	Read bool
+	// Accounts: only interactions of one of these.
+	Accounts []string
+	// Unassigned true: only interactions of accounts without assigned agents.
+	Unassigned bool
+	// Concerns is an agent it is with or was last accepted by.
+	Concerns string
+	// From (inclusive) and To (exclusive) of its start.
+	From, To time.Time
+	// Tags: only interactions with one of these.
+	Tags []string
+	// Text that subject, title, or the customer's address or name contains; ASCII letters match in either case.
+	Text string
 	// After is the id of the last row of the previous page; Limit 1..200, default 50. Newest first.
 	After string
 	Limit int
@@ -153,8 +172,14 @@ type Interactions interface {
 	ListMessages(ctx context.Context, namespace, interactionID string) ([]Message, error)
 	GetMessage(ctx context.Context, namespace, messageID string) (Message, error)
 	History(ctx context.Context, namespace, interactionID string) ([]Transition, error)
-	// MarkRead by the agent it is with; ErrConflict for another.
+	// MarkRead and MarkUnread by the agent it is with, or by anybody while it is with nobody; ErrConflict for another.
 	MarkRead(ctx context.Context, namespace, id, agent string) error
+	MarkUnread(ctx context.Context, namespace, id, agent string) error
+	// PatchInteraction changes title and tags; what is beyond their limits is cut.
+	PatchInteraction(ctx context.Context, namespace, id string, p InteractionPatch) (Interaction, error)
+	// TakeOver opens an Unread interaction with the agent (reason TakenOver). ErrConflict when it is not Unread or the agent is inactive,
+	// ErrCapacity when the agent holds as many as allowed.
+	TakeOver(ctx context.Context, namespace, id, agent string) (Interaction, error)
 
 	// Accept turns the agent's own running offer into Open. ErrConflict when it is not (any more) offered to this agent; an
 	// offer ends at its deadline, whether or not routing has moved it on yet.

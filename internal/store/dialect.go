@@ -82,6 +82,7 @@ var sqliteRewriter = strings.NewReplacer(
 	" FOR UPDATE SKIP LOCKED", "",
 	" FOR UPDATE", "",
 	"= ANY(?)", "IN (SELECT value FROM json_each(?))",
+	"jsonb_array_elements_text(CAST(tags AS jsonb)) AS tag(value)", "json_each(tags) AS tag",
 )
 
 var sqliteDialect = &dialect{

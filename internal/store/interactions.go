@@ -15,19 +15,25 @@ type interactionRow struct {
 }
 
 const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject, customer, name,
-	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at
-	FROM interactions `
+	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at,
+	title, tags FROM interactions `
 
 func scanInteraction(s scanner) (*interactionRow, error) {
 	var r interactionRow
 	var deadline, created, updated int64
-	var declined string
+	var declined, tags string
 	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastAgent, &r.LastQueue, &deadline, &r.Subject,
 		&r.Customer, &r.Name, &created, &updated, &r.Read, &r.MessageCount, &r.LastDirection, &r.Version,
-		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt); err != nil {
+		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt, &r.Title, &tags); err != nil {
 		return nil, err
 	}
 	r.Deadline, r.CreatedAt, r.UpdatedAt = fromMicros(deadline), fromMicros(created), fromMicros(updated)
+	if err := json.Unmarshal([]byte(tags), &r.Tags); err != nil {
+		return nil, err
+	}
+	if len(r.Tags) == 0 {
+		r.Tags = nil
+	}
 	return &r, json.Unmarshal([]byte(declined), &r.declined)
 }
 
@@ -35,26 +41,27 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 func (r *interactionRow) values() []any {
 	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastAgent, r.LastQueue, micros(r.Deadline), r.Subject,
 		r.Customer, r.Name, micros(r.CreatedAt), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection, r.Version,
-		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt}
+		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt, r.Title, toJSON(cleanAll(r.Tags))}
 }
 
 const insertInteractions = `interactions (id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject,
-	customer, name, created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at)`
+	customer, name, created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at,
+	title, tags)`
 
 // save writes the changing columns of rows that this transaction holds locked.
 func (t *tx) save(ctx context.Context, rows ...*interactionRow) error {
 	values := make([][]any, len(rows))
 	for i, r := range rows {
 		values[i] = []any{r.ID, r.State, r.Agent, r.Queue, r.LastQueue, r.LastDirection, toJSON(r.declined), r.Read, micros(r.Deadline),
-			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt, r.LastAgent}
+			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt, r.LastAgent, toJSON(cleanAll(r.Tags))}
 	}
 	const text, number = "CAST(? AS TEXT)", "CAST(? AS BIGINT)"
 	const tuple = "(" + text + "," + text + "," + text + "," + text + "," + text + "," + text + "," + text + ",CAST(? AS BOOLEAN)," +
-		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + text + ")"
+		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + text + "," + text + ")"
 	return t.bulk(ctx, `UPDATE interactions SET state = v.column2, agent = v.column3, queue = v.column4, last_queue = v.column5,
 		last_direction = v.column6, declined = v.column7, is_read = v.column8, deadline = v.column9, updated_at = v.column10,
 		message_count = v.column11, version = v.column12, queued_at = v.column13, seen_gen = v.column14, retry_at = v.column15,
-		declined_at = v.column16, last_agent = v.column17 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
+		declined_at = v.column16, last_agent = v.column17, tags = v.column18 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
 }
 
 func getInteraction(ctx context.Context, c conn, namespace, id, lock string) (*interactionRow, error) {
@@ -103,7 +110,7 @@ func (f InteractionFilter) where() (string, []any) {
 	if f.Unread {
 		q += " AND NOT is_read"
 	}
-	return q, args
+	return f.narrow(q, args)
 }
 
 // ListInteractions implements Interactions.
@@ -300,10 +307,10 @@ func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string)
 	})
 }
 
-// MarkRead implements Interactions. ErrConflict when the interaction is not with this agent.
+// MarkRead implements Interactions.
 func (db *DB) MarkRead(ctx context.Context, namespace, id, agent string) error {
 	_, err := db.change(ctx, "mark read", namespace, id, func(t *tx, r *interactionRow, _ int64) error {
-		if r.Agent != agent || agent == "" {
+		if r.Agent != "" && r.Agent != agent {
 			return ErrConflict
 		}
 		if r.Read {

@@ -26,6 +26,8 @@ var (
 	ErrOutOfRange = errors.New("extension outside the ranges")
 	// ErrLeaseLost: another holder has the lease, nothing was written.
 	ErrLeaseLost = errors.New("lease lost")
+	// ErrCapacity: the agent holds as many interactions as allowed.
+	ErrCapacity = errors.New("capacity reached")
 	// ErrPasswordReused: the new password is among the last ones.
 	ErrPasswordReused = errors.New("password was used before")
 )
@@ -118,6 +120,8 @@ type Account struct {
 	Queue string
 	// Active is false when agents must not send from it and nothing is fetched.
 	Active bool
+	// Desk is what agents may do with its interactions.
+	Desk AccountDesk
 }
 
 // Presence of an agent, runtime state that never lives in a spec.
@@ -180,8 +184,12 @@ type Interaction struct {
 	// LastQueue is the last queue whose member accepted.
 	LastQueue string
 	// Deadline of the running offer; zero when none runs.
-	Deadline  time.Time
-	Subject   string
+	Deadline time.Time
+	Subject  string
+	// Title that agents gave it; empty: the subject.
+	Title string
+	// Tags, sorted; see CleanTags.
+	Tags      []string
 	Customer  string // address of the customer
 	Name      string // display name of the customer, may be empty
 	CreatedAt time.Time
@@ -377,6 +385,7 @@ const (
 	EventOfferEnded    = "interaction.offerEnded"
 	EventOpened        = "interaction.opened"
 	EventMessage       = "interaction.message"
+	EventUpdated       = "interaction.updated" // title, tags or the read mark changed
 	EventClosed        = "interaction.closed"
 	EventQueued        = "interaction.queued"
 	EventUnread        = "interaction.unread" // routing ended without an agent

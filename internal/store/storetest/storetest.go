@@ -50,6 +50,7 @@ func Run(t *testing.T, open Open) {
 		"ClaimRace":     testClaimRace,
 		"SystemMails":   testSystemMails,
 		"NewVoicemail":  testNewVoicemail,
+		"Desk":          testDesk,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
