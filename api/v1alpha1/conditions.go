@@ -52,6 +52,8 @@ const (
 	ConditionSMTPReady = "SMTPReady"
 	// ConditionRouted (EmailAccount): the queue that new interactions go to exists and is an Email queue.
 	ConditionRouted = "Routed"
+	// ConditionVariablesKnown (MessageTemplate): every variable has a value in a message of the template's type.
+	ConditionVariablesKnown = "VariablesKnown"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
 )
@@ -124,6 +126,8 @@ const (
 	ReasonAddressTaken      = "AddressTaken"
 	ReasonKeyTaken          = "KeyTaken"
 	ReasonAcceptAny         = "AcceptAny"
+
+	ReasonUnknownVariables = "UnknownVariables"
 )
 
 // Names that objects and clients agree on.

@@ -28,6 +28,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Agent{}, &AgentList{},
 		&ContactCenter{}, &ContactCenterList{},
 		&EmailAccount{}, &EmailAccountList{},
+		&MessageTemplate{}, &MessageTemplateList{},
 		&PBX{}, &PBXList{},
 		&Queue{}, &QueueList{},
 		&Team{}, &TeamList{},

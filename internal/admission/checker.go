@@ -113,4 +113,5 @@ const (
 	kindTeam      = "Team"
 	kindTelephone = "Telephone"
 	kindPBX       = "PBX"
+	kindTemplate  = "MessageTemplate"
 )

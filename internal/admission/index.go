@@ -22,7 +22,7 @@ const (
 	IndexNumber = "admission.number"
 	// IndexAddress finds EmailAccounts by spec.address in lower case.
 	IndexAddress = "admission.address"
-	// IndexKey finds EmailAccounts by spec.key.
+	// IndexKey finds EmailAccounts and MessageTemplates by spec.key.
 	IndexKey = "admission.key"
 	// IndexRole finds Agents by spec.sip.role.
 	IndexRole = "admission.role"
@@ -48,6 +48,7 @@ func Indexes() []Index {
 		{&v1alpha1.EmailAccount{}, IndexAddress, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(strings.ToLower(e.Spec.Address)) })},
 		{&v1alpha1.EmailAccount{}, IndexKey, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(e.Spec.Key) })},
 		{&v1alpha1.EmailAccount{}, IndexSecret, extract(func(e *v1alpha1.EmailAccount) []string { return secretNames(accountUses(e)) })},
+		{&v1alpha1.MessageTemplate{}, IndexKey, extract(func(m *v1alpha1.MessageTemplate) []string { return distinct(m.Spec.Key) })},
 		{&v1alpha1.PBX{}, IndexSecret, extract(func(p *v1alpha1.PBX) []string { return secretNames(pbxUses(p)) })},
 		{&v1alpha1.Telephone{}, IndexUsername, extract(func(t *v1alpha1.Telephone) []string { return []string{t.Username()} })},
 		{&v1alpha1.Telephone{}, IndexSecret, extract(func(t *v1alpha1.Telephone) []string { return secretNames(telephoneUses(t)) })},

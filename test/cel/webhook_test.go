@@ -212,6 +212,7 @@ func TestWebhooksRefuse(t *testing.T) {
 		h.agent(t, "alice", `extension: "1001", voicemail: {state: Enabled, pinSecretRef: {name: alice, key: code}}`),
 		queue("sales", `number: "2600"`),
 		account("support", "SUPP", "support@example.com"),
+		h.object(t, &v1alpha1.MessageTemplate{}, "{metadata: {name: greeting}, spec: {key: greeting, type: Layout, body: {text: x}}}"),
 	)
 	for name, test := range map[string]struct {
 		object client.Object
@@ -227,6 +228,10 @@ func TestWebhooksRefuse(t *testing.T) {
 			`spec.members[0].agentSelector: Invalid value: "Is" is not a valid label selector operator`},
 		"address": {account("help", "HELP", "SUPPORT@example.com"), "spec.address: Duplicate value: address SUPPORT@example.com belongs to EmailAccount support"},
 		"key":     {account("help", "SUPP", "help@example.com"), "spec.key: Duplicate value: key SUPP belongs to EmailAccount support"},
+		"template's key": {h.object(t, &v1alpha1.MessageTemplate{}, "{metadata: {name: other}, spec: {key: greeting, type: Layout, body: {text: x}}}"),
+			"spec.key: Duplicate value: key greeting belongs to MessageTemplate greeting"},
+		"template's text": {h.object(t, &v1alpha1.MessageTemplate{}, "{metadata: {name: other}, spec: {key: other, type: Layout, body: {html: 'a {{ b'}}}"),
+			"spec.body.html: Invalid value: line 1, column 3: {{ without }}"},
 		"second center": {h.object(t, &v1alpha1.ContactCenter{}, "metadata: {name: second}"),
 			"metadata.namespace: Duplicate value: a namespace holds exactly one ContactCenter"},
 		"password by label": {h.secret(t, "bob", "agent", "password: weak"),
@@ -267,6 +272,8 @@ func TestWebhooksAcceptAndWarn(t *testing.T) {
 		"no key": {h.agent(t, "bob", "passwordSecretRef: {name: good, key: Password}"),
 			`spec.passwordSecretRef.key: Not found: Secret good has no key "Password"`},
 		"old word": {h.agent(t, "bob", "sip: {nat: Route}"), "RouteIsLegacy: spec.sip.nat: Route is a word of Asterisk 1.4 and means None; natCompatibility Asterisk14 gives it its old meaning"},
+		"no value": {h.object(t, &v1alpha1.MessageTemplate{}, "{metadata: {name: a}, spec: {key: a, type: Invitation, subject: 'Hello {{ customer.name }}', body: {text: x}}}"),
+			"spec.subject: no value in a message of type Invitation, so empty: customer.name"},
 		"no encryption": {h.object(t, &v1alpha1.EmailAccount{}, `{metadata: {name: a}, spec: {key: A, address: a@b, authentication: {type: None},
 			imap: {host: h, security: None}, smtp: {host: h, certificateValidation: AcceptAny}, routing: {queueRef: {name: q}}}}`),
 			"spec.imap.security: None sends mails, and the password if plaintext is Allowed, unencrypted\n" +
