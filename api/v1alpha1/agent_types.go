@@ -112,7 +112,7 @@ type AgentSpec struct {
 	// +optional
 	Mobile *MobileSettings `json:"mobile,omitempty"`
 
-	// permissions of the agent.
+	// permissions of the agent. A change reaches the desk within seconds, sessions that are open included.
 	// +optional
 	// +kubebuilder:default={}
 	Permissions AgentPermissions `json:"permissions,omitempty"`
@@ -212,6 +212,23 @@ type AgentPermissions struct {
 	// +optional
 	// +kubebuilder:default=Optional
 	OutboundPrefix OutboundPrefixRule `json:"outboundPrefix,omitempty"`
+	// internalMessenger says whether the agent may write to colleagues. The desk has no messenger yet: the agent's client is told, nothing else follows. Default Allowed.
+	// +optional
+	// +kubebuilder:default=Allowed
+	InternalMessenger Permission `json:"internalMessenger,omitempty"`
+	// recallMeCampaign says whether the agent may choose a campaign for calls back. There are no campaigns yet: the agent's client is told, nothing else
+	// follows. Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	RecallMeCampaign Permission `json:"recallMeCampaign,omitempty"`
+	// modules of the desk that the agent has.
+	// +optional
+	// +kubebuilder:default={policy: AllowAll}
+	Modules ModulePermissions `json:"modules,omitempty"`
+	// downloads the agent may make.
+	// +optional
+	// +kubebuilder:default={}
+	Downloads DownloadPermissions `json:"downloads,omitempty"`
 }
 
 // OutboundPrefixRule says whether a service prefix must be dialled.
@@ -278,6 +295,11 @@ type AgentStatus struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=256
 	Queues []string `json:"queues,omitempty"`
+	// modulesSnapshot are the modules of the desk that existed when the agent was created, and those released since while permissions.modules.newModules was Allow.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	ModulesSnapshot []ModuleName `json:"modulesSnapshot,omitempty"`
 	// queueSummary is queues as one string, for the printer column.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256

@@ -25,7 +25,21 @@ func (c Checker) AgentWarnings(ctx context.Context, agent *v1alpha1.Agent) ([]st
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(warnings, port, queues), nil
+	return slices.Concat(warnings, port, queues, unknownModules(agent.Spec.Permissions.Modules)), nil
+}
+
+// unknownModules are names that this version does not know: misspelt, or of another version.
+func unknownModules(m v1alpha1.ModulePermissions) []string {
+	var warnings []string
+	for at, names := range map[string][]v1alpha1.ModuleName{"list": m.List, "denied": m.Denied} {
+		for _, name := range names {
+			if !slices.Contains(v1alpha1.Modules(), name) {
+				warnings = append(warnings, fmt.Sprintf("spec.permissions.modules.%s: this version knows no module %s", at, name))
+			}
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
 }
 
 // TelephoneWarnings say what is legal for a telephone but hardly meant.

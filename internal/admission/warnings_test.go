@@ -121,3 +121,23 @@ func TestQueuesOfAnAgentWhoCannotBeCalled(t *testing.T) {
 	warnings, err := Checker{Reader: r}.AgentWarnings(t.Context(), agent("emil", 1, ofRole(v1alpha1.RoleUser)))
 	checkWarnings(t, warnings, err, nil)
 }
+
+func TestUnknownModules(t *testing.T) {
+	names := func(m v1alpha1.ModulePermissions) func(*v1alpha1.Agent) {
+		return func(a *v1alpha1.Agent) { a.Spec.Permissions.Modules = m }
+	}
+	for name, test := range map[string]struct {
+		modules v1alpha1.ModulePermissions
+		want    []string
+	}{
+		"known": {v1alpha1.ModulePermissions{List: []v1alpha1.ModuleName{"Voice", "Email"}, Denied: []v1alpha1.ModuleName{"Voicemail"}}, nil},
+		"unknown": {v1alpha1.ModulePermissions{List: []v1alpha1.ModuleName{"Voice", "Fax"}, Denied: []v1alpha1.ModuleName{"Telex"}}, []string{
+			"spec.permissions.modules.denied: this version knows no module Telex", "spec.permissions.modules.list: this version knows no module Fax",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			warnings, err := Checker{Reader: reader(t)}.AgentWarnings(t.Context(), agent("alice", 1, names(test.modules)))
+			checkWarnings(t, warnings, err, test.want)
+		})
+	}
+}

@@ -19,8 +19,9 @@ const bearerScheme = "session"
 type caller struct {
 	store.Agent
 	// client is the kind of program the session was opened with.
-	client    store.Client
-	tokenHash string
+	client      store.Client
+	permissions Permissions
+	tokenHash   string
 }
 
 func callerOf(ctx context.Context) caller {
@@ -41,9 +42,7 @@ func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	c, err := s.identify(ctx.Context(), r.Header)
 	if err != nil {
-		var p *Problem
-		errors.As(s.fail(ctx.Context(), "authenticating", err), &p)
-		p.write(w)
+		s.asProblem(ctx.Context(), "authenticating", err).write(w)
 		return
 	}
 	next(huma.WithValue(ctx, callerKey, c))
@@ -71,7 +70,11 @@ func (s *server) identify(ctx context.Context, h http.Header) (caller, error) {
 	} else if err != nil {
 		return caller{}, err
 	}
-	return caller{Agent: agent, client: session.Client, tokenHash: tokenHash}, nil
+	permissions, err := parsePermissions(agent.Permissions)
+	if err != nil {
+		return caller{}, err
+	}
+	return caller{Agent: agent, client: session.Client, permissions: permissions, tokenHash: tokenHash}, nil
 }
 
 func sessionEnded() *Problem { return problem(CodeAuthFailed, "the session has ended; sign in again") }

@@ -75,7 +75,7 @@ func (s *server) registerCalls(api huma.API) {
 	list := operation("listCalls", http.MethodGet, "/v1/calls", "Own calls, active and past")
 	list.Description = "Ended calls are kept for 30 days."
 	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
-	huma.Register(api, list, s.listCalls)
+	huma.Register(api, needing(list, moduleVoice), s.listCalls)
 
 	errorsOfOne := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable}
 	get := operation("getCall", http.MethodGet, "/v1/calls/{id}", "An own call")
@@ -95,7 +95,7 @@ func (s *server) registerCalls(api huma.API) {
 
 	voicemail := operation("getVoicemail", http.MethodGet, "/v1/me/voicemail", "Counts of the own voicemail")
 	voicemail.Errors = errorsOfOne
-	huma.Register(api, voicemail, s.getVoicemail)
+	huma.Register(api, needing(voicemail, moduleVoicemail), s.getVoicemail)
 }
 
 func (s *server) listCalls(ctx context.Context, in *callsInput) (*callsOutput, error) {

@@ -147,9 +147,10 @@ func New(o Options) (http.Handler, error) {
 	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger)}
 	mux := http.NewServeMux()
 	api := humago.New(mux, apiConfig(o.Version))
-	api.UseMiddleware(s.authenticate)
+	api.UseMiddleware(s.authenticate, s.authorize)
 	s.registerSignIn(api)
 	s.registerProfile(api)
+	s.registerPermissions(api)
 	s.registerTelephones(api)
 	s.registerForwarding(api)
 	s.registerCalls(api)
@@ -183,6 +184,13 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 	}
 	s.Logger.Log(ctx, level, "desk request failed", "doing", doing, "requestID", requestID(ctx), "error", err)
 	return problem(CodeUnavailable, "").withHeader("Retry-After", "2")
+}
+
+// asProblem is fail for those who answer themselves.
+func (s *server) asProblem(ctx context.Context, doing string, err error) *Problem {
+	var p *Problem
+	errors.As(s.fail(ctx, doing, err), &p)
+	return p
 }
 
 // request body limits and how long a body may take to arrive. The read deadline also ends the request, so it must

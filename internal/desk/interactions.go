@@ -98,7 +98,7 @@ func (s *server) registerInteractions(api huma.API) {
 	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
 	list.Description = "Those offered to or open with the agent, and those the agent was the last to accept."
 	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
-	huma.Register(api, list, s.listInteractions)
+	huma.Register(api, needing(list, moduleEmail), s.listInteractions)
 
 	errorsOfOne := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable}
 	get := operation("getInteraction", http.MethodGet, "/v1/interactions/{id}", "An interaction with its messages and history")

@@ -100,12 +100,12 @@ func (s *server) registerMessages(api huma.API) {
 	raw := operation("getRawMessage", http.MethodGet, messagePath+rawSuffix, "A message exactly as it came or was sent")
 	raw.Errors = errorsOfReads
 	raw.Responses = download("message/rfc822")
-	huma.Register(api, raw, s.rawMessage)
+	huma.Register(api, needing(raw, downloadAttachments), s.rawMessage)
 
 	attachment := operation("getAttachment", http.MethodGet, messagePath+attachmentSuffix, "One attachment, decoded")
 	attachment.Errors = errorsOfReads
 	attachment.Responses = download("application/octet-stream")
-	huma.Register(api, attachment, s.attachment)
+	huma.Register(api, needing(attachment, downloadAttachments), s.attachment)
 }
 
 func download(contentType string) map[string]*huma.Response {

@@ -27,6 +27,7 @@ const (
 	CodePasswordPolicy     Code = "PASSWORD_POLICY"
 	CodePasswordReused     Code = "PASSWORD_REUSED"
 	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
+	CodePermissionDenied   Code = "PERMISSION_DENIED"
 	CodeNotFound           Code = "NOT_FOUND"
 	CodeMethodNotAllowed   Code = "METHOD_NOT_ALLOWED"
 	CodeConflict           Code = "CONFLICT"
@@ -91,6 +92,8 @@ var codes = map[Code]codeInfo{
 		"The new password is the present one or among the last ones the center remembers."},
 	CodeSIPUnavailable: {http.StatusServiceUnavailable, "SIP secret unavailable",
 		"Named in `sipUnavailable` of GET /v1/me: the phone cannot be set up for now. Ask again later."},
+	CodePermissionDenied: {http.StatusForbidden, "Permission denied",
+		"The agent's permissions do not allow it; `detail` names the one that is missing. GET /v1/me shows all of them, the event permissions.changed tells when to look again."},
 	CodeNotFound: {http.StatusNotFound, "Not found",
 		"There is no such path, or no such object that this agent may see."},
 	CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed",

@@ -72,6 +72,7 @@ type Profile struct {
 	Presence     Presence      `json:"presence"`
 	Queues       []string      `json:"queues" doc:"Names of the queues the agent is a member of"`
 	Capabilities Capabilities  `json:"capabilities"`
+	Permissions  Permissions   `json:"permissions"`
 	Client       ClientProfile `json:"client"`
 	SIP          *SIPSecret    `json:"sip,omitempty" doc:"What the phone registers with; absent while unavailable"`
 	// SIPUnavailable is set exactly when SIP is not.
@@ -140,7 +141,7 @@ func (s *server) registerProfile(api huma.API) {
 
 	agents := operation("listAgents", http.MethodGet, "/v1/agents", "Colleagues of the center")
 	agents.Errors = append([]int{http.StatusUnprocessableEntity}, errorsOfReads...)
-	huma.Register(api, agents, s.listAgents)
+	huma.Register(api, needing(agents, moduleColleagues), s.listAgents)
 }
 
 func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error) {
@@ -170,7 +171,8 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 			PreviewDialDuringPause: client.PreviewDialDuringPause == SettingAllowed,
 			EmailCapacity:          c.EmailCapacity,
 		},
-		Client: client.served(c.Agent),
+		Permissions: c.permissions,
+		Client:      client.served(c.Agent),
 	}}
 	secret, err := s.SIPSecrets.SIPSecret(ctx, c.Key)
 	if err != nil {

@@ -8,13 +8,16 @@ import (
 	"time"
 )
 
-const agentColumns = "SELECT namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile FROM agents "
+const agentColumns = "SELECT namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs FROM agents "
 
 func scanAgent(s scanner) (Agent, error) {
 	var a Agent
-	err := s.Scan(&a.Namespace, &a.Name, &a.Username, &a.DisplayName, &a.Alias, &a.Email, &a.Extension, &a.Active, &a.EmailCapacity, &a.Profile)
-	if len(a.Profile) == 0 {
-		a.Profile = nil
+	err := s.Scan(&a.Namespace, &a.Name, &a.Username, &a.DisplayName, &a.Alias, &a.Email, &a.Extension, &a.Active, &a.EmailCapacity, &a.Profile,
+		&a.Permissions, &a.ClientLogs)
+	for _, document := range []*[]byte{&a.Profile, &a.Permissions, &a.ClientLogs} {
+		if len(*document) == 0 {
+			*document = nil
+		}
 	}
 	return a, err
 }
@@ -25,7 +28,8 @@ func getAgent(ctx context.Context, c conn, key Key) (Agent, error) {
 
 func sameAgent(a, b Agent) bool {
 	return a.Key == b.Key && a.Username == b.Username && a.DisplayName == b.DisplayName && a.Alias == b.Alias && a.Email == b.Email &&
-		a.Extension == b.Extension && a.Active == b.Active && a.EmailCapacity == b.EmailCapacity && bytes.Equal(a.Profile, b.Profile)
+		a.Extension == b.Extension && a.Active == b.Active && a.EmailCapacity == b.EmailCapacity && bytes.Equal(a.Profile, b.Profile) &&
+		bytes.Equal(a.Permissions, b.Permissions) && bytes.Equal(a.ClientLogs, b.ClientLogs)
 }
 
 // GetAgent implements Directory.
@@ -74,16 +78,20 @@ func (db *DB) PutAgent(ctx context.Context, a Agent) error {
 			return err
 		}
 		old, err := getAgent(ctx, t.conn, a.Key)
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		isNew := errors.Is(err, ErrNotFound)
+		if err != nil && !isNew {
 			return err
 		}
-		if err == nil && sameAgent(old, a) {
+		if !isNew && sameAgent(old, a) {
 			return nil
 		}
 		if err := t.writeAgent(ctx, a); err != nil {
 			return err
 		}
 		t.wake = true
+		if !isNew {
+			t.emitSettings(old, a)
+		}
 		if old.Active && !a.Active {
 			return t.signOut(ctx, a.Key, "Deactivated")
 		}
@@ -103,18 +111,42 @@ func moreRoom(old, a Agent) bool {
 }
 
 func (t *tx) writeAgent(ctx context.Context, a Agent) error {
-	profile := a.Profile
-	if profile == nil {
-		profile = []byte{}
-	}
 	_, err := t.exec(ctx, `INSERT INTO agents
-		(namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (namespace, name) DO UPDATE SET username = excluded.username, display_name = excluded.display_name,
 		alias = excluded.alias, email = excluded.email, extension = excluded.extension, active = excluded.active,
-		email_capacity = excluded.email_capacity, profile = excluded.profile`,
-		a.Namespace, a.Name, a.Username, a.DisplayName, a.Alias, a.Email, a.Extension, a.Active, a.EmailCapacity, profile)
+		email_capacity = excluded.email_capacity, profile = excluded.profile, permissions = excluded.permissions,
+		client_logs = excluded.client_logs`,
+		a.Namespace, a.Name, a.Username, a.DisplayName, a.Alias, a.Email, a.Extension, a.Active, a.EmailCapacity,
+		notNull(a.Profile), notNull(a.Permissions), notNull(a.ClientLogs))
 	return err
+}
+
+// notNull is a document for a column that has no NULL.
+func notNull(document []byte) []byte {
+	if document == nil {
+		return []byte{}
+	}
+	return document
+}
+
+// emitSettings tells the agent's desk what changed for it.
+func (t *tx) emitSettings(old, a Agent) {
+	e := Event{Namespace: a.Namespace, Agent: a.Name, Subject: a.Name}
+	if !bytes.Equal(old.Permissions, a.Permissions) {
+		e.Kind = EventPermissions
+		t.emit(e)
+	}
+	switch {
+	case bytes.Equal(old.ClientLogs, a.ClientLogs):
+	case len(a.ClientLogs) == 0:
+		e.Kind = EventClientLogsDisabled
+		t.emit(e)
+	default:
+		e.Kind, e.Data = EventClientLogsEnabled, a.ClientLogs
+		t.emit(e)
+	}
 }
 
 // queuesChanged makes routing look again at everything that waits for this agent.

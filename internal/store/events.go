@@ -44,12 +44,8 @@ func (t *tx) flushEvents(ctx context.Context) error {
 	}
 	rows := make([][]any, len(t.events))
 	for i, e := range t.events {
-		data := e.Data
-		if data == nil {
-			data = []byte{}
-		}
 		seq := last - int64(len(t.events)) + int64(i) + 1
-		rows[i] = []any{seq, now, e.Namespace, e.Agent, e.Kind, e.Subject, data}
+		rows[i] = []any{seq, now, e.Namespace, e.Agent, e.Kind, e.Subject, notNull(e.Data)}
 	}
 	return t.insert(ctx, "events (seq, at, namespace, agent, kind, subject, data)", "", rows...)
 }

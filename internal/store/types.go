@@ -79,6 +79,11 @@ type Agent struct {
 	EmailCapacity int
 	// Profile is the JSON document the desk serves as the client settings of this agent.
 	Profile []byte
+	// Permissions is the JSON document the desk decides by what this agent may do and see; a change is an EventPermissions.
+	Permissions []byte
+	// ClientLogs is the JSON document of what this agent's client is to log, empty while nothing; a change is an EventClientLogsEnabled
+	// with the document, or an EventClientLogsDisabled.
+	ClientLogs []byte
 }
 
 // Channel of a queue or an interaction.
@@ -388,17 +393,21 @@ const (
 	EventUpdated       = "interaction.updated" // title, tags or the read mark changed
 	EventClosed        = "interaction.closed"
 	EventQueued        = "interaction.queued"
-	EventUnread        = "interaction.unread" // routing ended without an agent
-	EventMessageState  = "message.state"      // outbound message sent or failed
-	EventAccountStatus = "account.status"     // subject: account name
-	EventRegistration  = "registration"       // subject: extension
-	EventCredential    = "credential"         // subject: agent name
-	EventSeat          = "seat"               // subject: agent name; data: telephone, taken
-	EventForward       = "forwarding"         // subject: agent name
-	EventVoicemail     = "voicemail"          // subject: agent name; data: unread, read over all PBXes
-	EventCall          = "call.updated"       // subject: call id, also below
-	EventCallCommand   = "call.command"       // for the leader only; subject: command id
-	EventSystemMail    = "system.mail"        // for the mail workers only; subject: account name
+	EventUnread        = "interaction.unread"  // routing ended without an agent
+	EventMessageState  = "message.state"       // outbound message sent or failed
+	EventAccountStatus = "account.status"      // subject: account name
+	EventRegistration  = "registration"        // subject: extension
+	EventCredential    = "credential"          // subject: agent name
+	EventSeat          = "seat"                // subject: agent name; data: telephone, taken
+	EventForward       = "forwarding"          // subject: agent name
+	EventVoicemail     = "voicemail"           // subject: agent name; data: unread, read over all PBXes
+	EventPermissions   = "permissions.changed" // subject: agent name
+	EventCall          = "call.updated"        // subject: call id, also below
+	EventCallCommand   = "call.command"        // for the leader only; subject: command id
+	EventSystemMail    = "system.mail"         // for the mail workers only; subject: account name
+
+	EventClientLogsEnabled  = "clientLogs.enabled" // subject: agent name
+	EventClientLogsDisabled = "clientLogs.disabled"
 
 	EventRecordingStarted = "recording.started" // a file was begun
 	EventRecordingPaused  = "recording.paused"

@@ -15,7 +15,8 @@ func testDirectory(t *testing.T, open Open) {
 		s := open(t)
 		ctx := t.Context()
 		alice := store.Agent{Key: key("alice"), Username: "alice.r", DisplayName: "Alice Rossi", Alias: "Ally", Email: "a@example.com",
-			Extension: "1001", Active: true, EmailCapacity: 3, Profile: []byte(`{"locale":"it"}`)}
+			Extension: "1001", Active: true, EmailCapacity: 3, Profile: []byte(`{"locale":"it"}`),
+			Permissions: []byte(`{"modules":["Voice"]}`), ClientLogs: []byte(`{"level":"Debug"}`)}
 		_, err := s.GetAgent(ctx, alice.Key)
 		wantErr(t, err, store.ErrNotFound)
 		for range 2 {
@@ -110,6 +111,38 @@ func testDirectory(t *testing.T, open Open) {
 		c.get(id) // kept
 		if res := c.ingest(m); !res[0].Duplicate || res[0].InteractionID != id {
 			t.Fatalf("content known before the account was deleted: %+v", res[0])
+		}
+	})
+	t.Run("the agent's desk hears what changes for it", func(t *testing.T) {
+		c := newCenter(t, open(t), 1, "alice")
+		for _, step := range []struct {
+			permissions, logs string
+			want              []string
+		}{
+			{"", "", nil},
+			{"p1", "", []string{store.EventPermissions + " "}},
+			{"p1", "", nil},
+			{"p1", "l1", []string{store.EventClientLogsEnabled + " l1"}},
+			{"p2", "l2", []string{store.EventPermissions + " ", store.EventClientLogsEnabled + " l2"}},
+			{"p2", "", []string{store.EventClientLogsDisabled + " "}},
+			{"", "", []string{store.EventPermissions + " "}},
+		} {
+			before, err := c.LastCursor(c.ctx)
+			c.must(err)
+			c.must(c.PutAgent(c.ctx, store.Agent{Key: key("alice"), Username: "alice", Active: true, EmailCapacity: 1,
+				Permissions: []byte(step.permissions), ClientLogs: []byte(step.logs)}))
+			events, err := c.EventsAfter(c.ctx, ns, before, 10)
+			c.must(err)
+			var got []string
+			for _, e := range events {
+				if e.Agent != "alice" || e.Subject != "alice" {
+					t.Errorf("an event for %q about %q", e.Agent, e.Subject)
+				}
+				got = append(got, e.Kind+" "+string(e.Data))
+			}
+			if diff := cmp.Diff(step.want, got); diff != "" {
+				t.Errorf("after %q and %q (-want +got):\n%s", step.permissions, step.logs, diff)
+			}
 		}
 	})
 	t.Run("what changes for waiting interactions", func(t *testing.T) {

@@ -1,0 +1,57 @@
+package controllers
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+)
+
+// permissions of an agent as the desk decides by them. It takes the snapshot of the modules, which the status keeps.
+func permissions(a *v1alpha1.Agent) ([]byte, error) {
+	p := a.Spec.Permissions
+	a.Status.ModulesSnapshot = modulesSnapshot(p.Modules, a.Status.ModulesSnapshot, v1alpha1.Modules())
+	granted := grantedModules(p.Modules, a.Status.ModulesSnapshot, v1alpha1.Modules())
+	modules := make([]string, 0, len(granted))
+	for _, m := range granted {
+		modules = append(modules, string(m))
+	}
+	return json.Marshal(desk.Permissions{
+		InternalMessenger: string(p.InternalMessenger),
+		RecallMeCampaign:  string(p.RecallMeCampaign),
+		Modules:           modules,
+		Downloads: desk.Downloads{
+			Attachments:  string(p.Downloads.Attachments),
+			Interactions: string(p.Downloads.Interactions),
+			Recordings:   string(p.Downloads.Recordings),
+		},
+	})
+}
+
+// modulesSnapshot is what the agent gets by policy AllowAll: what was known when it was first looked at, and what came since while that
+// was allowed. Names that this version does not know stay, for the version that does.
+func modulesSnapshot(m v1alpha1.ModulePermissions, before, known []v1alpha1.ModuleName) []v1alpha1.ModuleName {
+	if len(before) > 0 && m.NewModules != v1alpha1.NewModulesAllow {
+		return before
+	}
+	after := slices.Concat(before, known)
+	slices.Sort(after)
+	return slices.Compact(after)
+}
+
+// grantedModules are sorted.
+func grantedModules(m v1alpha1.ModulePermissions, snapshot, known []v1alpha1.ModuleName) []v1alpha1.ModuleName {
+	from := snapshot
+	if m.Policy == v1alpha1.ModulesList {
+		from = m.List
+	}
+	var granted []v1alpha1.ModuleName
+	for _, name := range known {
+		if slices.Contains(from, name) && !slices.Contains(m.Denied, name) {
+			granted = append(granted, name)
+		}
+	}
+	slices.Sort(granted)
+	return granted
+}

@@ -1,0 +1,83 @@
+package controllers
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
+)
+
+type names = []v1alpha1.ModuleName
+
+// An agent lives through upgrades of Ringmaster and changes of the spec.
+func TestModulesOverReleases(t *testing.T) {
+	first, second := names{"Email", "Voice"}, names{"Email", "Fax", "Voice"}
+	type step struct {
+		modules       v1alpha1.ModulePermissions
+		known         names
+		want          names
+		wantSnapshots names
+	}
+	all := func(rule v1alpha1.NewModulesRule, denied ...v1alpha1.ModuleName) v1alpha1.ModulePermissions {
+		return v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesAllowAll, NewModules: rule, Denied: denied}
+	}
+	list := func(listed ...v1alpha1.ModuleName) v1alpha1.ModulePermissions {
+		return v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesList, NewModules: v1alpha1.NewModulesDeny, List: listed}
+	}
+	for name, steps := range map[string][]step{
+		"an upgrade grants nothing":              {{all("Deny"), first, first, first}, {all("Deny"), second, first, first}},
+		"unless told so":                         {{all("Allow"), first, first, first}, {all("Allow"), second, second, second}},
+		"what was granted stays":                 {{all("Allow"), second, second, second}, {all("Deny"), second, second, second}},
+		"granted later":                          {{all("Deny"), first, first, first}, {all("Allow"), second, second, second}},
+		"an agent created after it has all":      {{all("Deny"), second, second, second}},
+		"denied counts most":                     {{all("Allow", "Voice"), second, names{"Email", "Fax"}, second}},
+		"a list is explicit":                     {{list("Voice"), first, names{"Voice"}, first}, {list("Voice", "Fax"), second, names{"Fax", "Voice"}, first}},
+		"an empty list grants none":              {{list(), first, nil, first}},
+		"a name of another version":              {{list("Voice", "Fax"), first, names{"Voice"}, first}, {list("Voice", "Fax"), second, names{"Fax", "Voice"}, first}},
+		"a downgrade and back forgets nothing":   {{all("Deny"), second, second, second}, {all("Deny"), first, first, second}, {all("Deny"), second, second, second}},
+		"a downgrade while new ones are allowed": {{all("Allow"), second, second, second}, {all("Allow"), first, first, second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var snapshot names
+			for n, s := range steps {
+				snapshot = modulesSnapshot(s.modules, snapshot, s.known)
+				if diff := cmp.Diff(s.wantSnapshots, snapshot); diff != "" {
+					t.Errorf("step %d: snapshot (-want +got):\n%s", n, diff)
+				}
+				if diff := cmp.Diff(s.want, grantedModules(s.modules, snapshot, s.known)); diff != "" {
+					t.Errorf("step %d: granted (-want +got):\n%s", n, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
+	a := &v1alpha1.Agent{}
+	a.Spec.Permissions = v1alpha1.AgentPermissions{
+		InternalMessenger: v1alpha1.Denied, RecallMeCampaign: v1alpha1.Allowed,
+		Modules:   v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesAllowAll, Denied: names{v1alpha1.ModuleVoice}},
+		Downloads: v1alpha1.DownloadPermissions{Attachments: v1alpha1.Denied, Interactions: v1alpha1.Allowed, Recordings: v1alpha1.Denied},
+	}
+	raw, err := permissions(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got desk.Permissions
+	if err := json.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	want := desk.Permissions{
+		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
+		Downloads: desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(v1alpha1.Modules(), a.Status.ModulesSnapshot); diff != "" {
+		t.Errorf("snapshot (-want +got):\n%s", diff)
+	}
+}
