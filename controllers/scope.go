@@ -129,7 +129,11 @@ func (s *scope) ready(reason, message string) { s.readyReason, s.readyMessage = 
 
 // requeue asks for another pass after d ±10 %, the earliest wish wins.
 func (s *scope) requeue(d time.Duration) {
-	d += time.Duration((rand.Float64() - 0.5) * 0.2 * float64(d)) //nolint:gosec // jitter needs no secrecy
+	s.within(d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))) //nolint:gosec // jitter needs no secrecy
+}
+
+// within asks for another pass after d at the latest, without jitter: for what happens at a time.
+func (s *scope) within(d time.Duration) {
 	if s.requeueAfter == 0 || d < s.requeueAfter {
 		s.requeueAfter = d
 	}

@@ -57,7 +57,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addTemplates, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addTemplates, w.addSchedules, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func newLoop[T any, P object[T]](w *wiring, k kind[T, P]) *loop[T, P] {
 	return &loop[T, P]{client: w.c, recorder: w.mgr.GetEventRecorder("ringmaster"), kind: k}
 }
 
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;teams;telephones,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;teams/status;telephones/status,verbs=patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;schedules;teams;telephones,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;schedules/status;teams/status;telephones/status,verbs=patch
 // +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers;telephones/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

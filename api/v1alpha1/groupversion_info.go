@@ -31,6 +31,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MessageTemplate{}, &MessageTemplateList{},
 		&PBX{}, &PBXList{},
 		&Queue{}, &QueueList{},
+		&Schedule{}, &ScheduleList{},
 		&Team{}, &TeamList{},
 		&Telephone{}, &TelephoneList{},
 	)

@@ -114,4 +114,5 @@ const (
 	kindTelephone = "Telephone"
 	kindPBX       = "PBX"
 	kindTemplate  = "MessageTemplate"
+	kindSchedule  = "Schedule"
 )

@@ -29,6 +29,7 @@ import (
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-telephone,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=telephones,verbs=create;update,versions=v1alpha1,name=telephones.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-pbx,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=pbxes,verbs=create;update,versions=v1alpha1,name=pbxes.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-messagetemplate,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=messagetemplates,verbs=create;update,versions=v1alpha1,name=messagetemplates.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-schedule,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=schedules,verbs=create;update,versions=v1alpha1,name=schedules.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate--v1-secret,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups="",resources=secrets,verbs=create;update,versions=v1,name=secrets.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system,patch=`{"objectSelector":{"matchExpressions":[{"key":"ringmaster.dev/credential","operator":"Exists"}]}}`
 
 // ConfigurationName is the ValidatingWebhookConfiguration of these webhooks.
@@ -78,6 +79,11 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 			check:    checker.MessageTemplate,
 			asked:    func(m *v1alpha1.MessageTemplate) any { return m.Spec },
 			warnings: checker.MessageTemplateWarnings,
+		}),
+		serve(mgr, &v1alpha1.Schedule{}, validator[*v1alpha1.Schedule]{
+			kind:  kindSchedule,
+			check: checker.Schedule,
+			asked: func(s *v1alpha1.Schedule) any { return s.Spec },
 		}),
 		serve(mgr, &v1alpha1.ContactCenter{}, validator[*v1alpha1.ContactCenter]{
 			kind:  kindCenter,
