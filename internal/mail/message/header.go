@@ -8,9 +8,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	gomessage "github.com/emersion/go-message"
-	"golang.org/x/text/encoding/charmap"
 )
 
 // Limits on what is taken from a header; a hostile mail can hold anything.
@@ -25,7 +22,11 @@ const (
 )
 
 // Header is a mail header read leniently: what is not a field is skipped.
-type Header struct{ fields []field }
+type Header struct {
+	fields []field
+	// charset of the body, which 8-bit fields are likely to be in too; may be empty.
+	charset string
+}
 
 type field struct {
 	name  string
@@ -39,7 +40,7 @@ func ReadHeader(raw []byte) (Header, []byte) {
 	for len(rest) > 0 {
 		line, after := cutLine(rest)
 		if len(line) == 0 {
-			return h, after
+			return h.complete(), after
 		}
 		rest = after
 		var value []byte
@@ -54,7 +55,12 @@ func ReadHeader(raw []byte) (Header, []byte) {
 			h.fields = append(h.fields, field{string(name), strings.Trim(string(value), " \t\r\n")})
 		}
 	}
-	return h, nil
+	return h.complete(), nil
+}
+
+func (h Header) complete() Header {
+	h.charset = parseMedia(h.raw("Content-Type"), "").params["charset"]
+	return h
 }
 
 func cutLine(b []byte) (line, rest []byte) {
@@ -77,7 +83,7 @@ func (h Header) Values(name string) []string {
 	var values []string
 	for _, f := range h.fields {
 		if strings.EqualFold(f.name, name) {
-			values = append(values, decode(f.value))
+			values = append(values, decode(f.value, h.charset))
 		}
 	}
 	return values
@@ -85,7 +91,7 @@ func (h Header) Values(name string) []string {
 
 // Get is the first field of that name, decoded; "" when there is none.
 func (h Header) Get(name string) string {
-	return decode(h.raw(name))
+	return decode(h.raw(name), h.charset)
 }
 
 func (h Header) raw(name string) string {
@@ -95,37 +101,6 @@ func (h Header) raw(name string) string {
 		}
 	}
 	return ""
-}
-
-// mime is the part of the header that go-message needs to decode the body.
-func (h Header) mime() gomessage.Header {
-	var m gomessage.Header
-	for _, name := range []string{"Content-Type", "Content-Transfer-Encoding", "Content-Disposition"} {
-		if v := h.raw(name); v != "" {
-			m.Set(name, v)
-		}
-	}
-	return m
-}
-
-// decode reads encoded words; what cannot be decoded stays as it is.
-func decode(v string) string {
-	v = toUTF8(v)
-	if decoded, err := wordDecoder.DecodeHeader(v); err == nil {
-		v = decoded
-	}
-	return oneLine(v)
-}
-
-// toUTF8 takes 8-bit text without a known charset for Windows-1252, the most likely one.
-func toUTF8(s string) string {
-	if utf8.ValidString(s) {
-		return s
-	}
-	if decoded, err := charmap.Windows1252.NewDecoder().String(s); err == nil {
-		return decoded
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // oneLine makes a value safe to show and to store: no control characters (PostgreSQL refuses NUL).
@@ -159,7 +134,7 @@ func (h Header) addresses(name string) []mail.Address {
 		if !strings.EqualFold(f.name, name) {
 			continue
 		}
-		list = append(list, parseAddresses(toUTF8(f.value))...)
+		list = append(list, parseAddresses(quoteWords(headerText(f.value, h.charset)))...)
 		if len(list) > maxAddresses {
 			return list[:maxAddresses]
 		}
@@ -169,20 +144,13 @@ func (h Header) addresses(name string) []mail.Address {
 
 func parseAddresses(v string) []mail.Address {
 	var list []mail.Address
-	parser := mail.AddressParser{WordDecoder: &wordDecoder}
-	parsed, err := parser.ParseList(v)
+	parsed, err := mail.ParseAddressList(v)
 	if err == nil {
 		for _, a := range parsed {
 			list = append(list, mail.Address{Name: cut(oneLine(a.Name), maxName), Address: oneLine(a.Address)})
 		}
 	} else {
-		for _, a := range looseAddress.FindAllString(v, maxAddresses) {
-			name := ""
-			if before, _, ok := strings.Cut(v, "<"+a); ok && !strings.ContainsAny(before, "<>@,") {
-				name = cut(strings.Trim(decode(before), `"' `), maxName)
-			}
-			list = append(list, mail.Address{Name: name, Address: oneLine(a)})
-		}
+		list = looseAddresses(v)
 	}
 	kept := list[:0]
 	for _, a := range list {
@@ -191,6 +159,22 @@ func parseAddresses(v string) []mail.Address {
 		}
 	}
 	return kept
+}
+
+func looseAddresses(v string) []mail.Address {
+	var list []mail.Address
+	for _, at := range looseAddress.FindAllStringIndex(v, maxAddresses) {
+		before, after := v[:at[0]], v[at[1]:]
+		if strings.HasPrefix(strings.TrimLeft(after, ` "`), "<") {
+			continue // the name of the one that follows
+		}
+		name := ""
+		if before, angled := strings.CutSuffix(before, "<"); angled && !strings.ContainsAny(before, "<>,;") {
+			name = cut(strings.Trim(oneLine(before), `"' `), maxName)
+		}
+		list = append(list, mail.Address{Name: name, Address: oneLine(v[at[0]:at[1]])})
+	}
+	return list
 }
 
 var bracketed = regexp.MustCompile(`<([^<>\s]+)>`)
@@ -231,8 +215,17 @@ func (h Header) date() time.Time {
 	}
 	for _, c := range candidates {
 		if t, err := mail.ParseDate(c); err == nil && t.Year() >= 1970 && t.Year() < 2200 {
+			if zone, offset := t.Zone(); offset == 0 {
+				t = t.Add(-americanZones[zone])
+			}
 			return t.UTC()
 		}
 	}
 	return time.Time{}
+}
+
+// americanZones are the names of RFC 5322 section 4.3 that time.Parse takes for UTC where they are not local.
+var americanZones = map[string]time.Duration{
+	"EST": -5 * time.Hour, "EDT": -4 * time.Hour, "CST": -6 * time.Hour, "CDT": -5 * time.Hour,
+	"MST": -7 * time.Hour, "MDT": -6 * time.Hour, "PST": -8 * time.Hour, "PDT": -7 * time.Hour,
 }

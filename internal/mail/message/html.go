@@ -79,13 +79,15 @@ func textOf(source string) string {
 		default: // comments and doctypes say nothing
 		}
 	}
-	return strings.TrimSpace(b.String())
+	return strings.TrimSpace(strings.ReplaceAll(b.String(), " \n", "\n"))
 }
 
 func lineBreak(b *strings.Builder, tag string) {
 	switch tag {
 	case "br":
 		b.WriteByte('\n')
+	case "td", "th":
+		space(b)
 	case "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "table", "ul", "ol", "pre", "hr":
 		if s := b.String(); s != "" && !strings.HasSuffix(s, "\n") {
 			b.WriteByte('\n')
@@ -97,15 +99,21 @@ func lineBreak(b *strings.Builder, tag string) {
 func words(b *strings.Builder, text string) {
 	text = html.UnescapeString(text)
 	fields := strings.Fields(text)
+	if strings.TrimLeft(text, " \t\r\n") != text {
+		space(b)
+	}
 	if len(fields) == 0 {
 		return
 	}
-	s := b.String()
-	if s != "" && !strings.HasSuffix(s, "\n") && !strings.HasSuffix(s, " ") && strings.TrimLeft(text, " \t\r\n") != text {
-		b.WriteByte(' ')
-	}
 	b.WriteString(strings.Join(fields, " "))
 	if strings.TrimRight(text, " \t\r\n") != text {
+		b.WriteByte(' ')
+	}
+}
+
+// space separates words, unless something does already.
+func space(b *strings.Builder) {
+	if s := b.String(); s != "" && !strings.HasSuffix(s, "\n") && !strings.HasSuffix(s, " ") {
 		b.WriteByte(' ')
 	}
 }

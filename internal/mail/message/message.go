@@ -7,17 +7,7 @@
 package message
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/mail"
-	"strings"
-	"unicode/utf8"
-
-	gomessage "github.com/emersion/go-message"
-	"github.com/emersion/go-message/charset"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -29,8 +19,6 @@ const (
 	maxParts = 100
 	maxDepth = 20
 )
-
-var wordDecoder = mime.WordDecoder{CharsetReader: charset.Reader}
 
 // Parsed is what a mail says.
 type Parsed struct {
@@ -74,10 +62,10 @@ func Parse(raw []byte, ownAddress string) (p Parsed) {
 			break
 		}
 	}
-	p.ThreadKeys = h.threadKeys()
 	p.Automatic = h.automatic(from, ownAddress)
 	w := walker{message: &p.Message, want: -1}
 	w.read(h, body)
+	p.ThreadKeys = h.threadKeys(w.returned)
 	return p
 }
 
@@ -108,117 +96,4 @@ func bare(list []mail.Address) []string {
 		addresses = append(addresses, a.Address)
 	}
 	return addresses
-}
-
-// walker collects text, HTML and attachments.
-type walker struct {
-	message *store.Message
-	text    strings.Builder
-	html    string
-	parts   int
-	// want is the number of the attachment whose bytes are asked for, -1 for none.
-	want    int
-	content []byte
-}
-
-func (w *walker) read(h Header, body []byte) {
-	entity, err := gomessage.New(h.mime(), bytes.NewReader(body))
-	if err != nil && !gomessage.IsUnknownCharset(err) && !gomessage.IsUnknownEncoding(err) {
-		w.message.Detail = "the MIME header cannot be read"
-	}
-	w.entity(entity, 0)
-	if w.text.Len() == 0 && w.html == "" && len(w.message.Attachments) == 0 && len(body) > 0 {
-		// Nothing came out of the structure it claims to have: show what there is.
-		w.text.WriteString(plain(io.LimitReader(bytes.NewReader(body), maxText)))
-	}
-	text := w.text.String()
-	if text == "" && w.html != "" {
-		text = textOf(w.html)
-	}
-	w.message.Text = cut(text, maxText)
-	if w.html != "" {
-		w.message.HTML = sanitise(w.html)
-	}
-}
-
-func (w *walker) entity(e *gomessage.Entity, depth int) {
-	w.parts++
-	if w.parts > maxParts || depth > maxDepth {
-		w.message.Detail = fmt.Sprintf("more than %d parts or %d levels: the rest is only in the raw mail", maxParts, maxDepth)
-		return
-	}
-	if parts := e.MultipartReader(); parts != nil {
-		w.multipart(parts, depth)
-		return
-	}
-	mediaType, params, err := e.Header.ContentType()
-	if err != nil || mediaType == "" {
-		mediaType = "text/plain"
-	}
-	disposition, dispositionParams, _ := e.Header.ContentDisposition()
-	name := attachmentName(dispositionParams["filename"], params["name"])
-	switch {
-	case disposition == "attachment" || name != "" || !strings.HasPrefix(mediaType, "text/"):
-		var size int64
-		if w.want == len(w.message.Attachments) {
-			w.content, _ = io.ReadAll(e.Body) // what a broken encoding leaves is better than nothing
-			size = int64(len(w.content))
-		} else {
-			size, _ = io.Copy(io.Discard, e.Body)
-		}
-		w.message.Attachments = append(w.message.Attachments, store.Attachment{Name: name, ContentType: cut(oneLine(mediaType), 255), Size: size})
-	case mediaType == "text/html":
-		if w.html == "" {
-			w.html = plain(io.LimitReader(e.Body, maxHTML))
-		}
-	case w.text.Len() < maxText:
-		if w.text.Len() > 0 {
-			w.text.WriteString("\n")
-		}
-		w.text.WriteString(plain(io.LimitReader(e.Body, maxText)))
-	}
-}
-
-func (w *walker) multipart(parts gomessage.MultipartReader, depth int) {
-	for w.parts <= maxParts {
-		part, err := parts.NextPart()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if part == nil {
-			w.message.Detail = "the MIME structure is broken: the rest is only in the raw mail"
-			return
-		}
-		w.entity(part, depth+1)
-	}
-}
-
-// plain reads text, whatever it is encoded in, into clean UTF-8 with \n line ends.
-func plain(r io.Reader) string {
-	raw, _ := io.ReadAll(r) // a broken encoding ends the text early
-	// The limit may have cut the last character in two.
-	for cut := 1; cut < utf8.UTFMax && cut < len(raw); cut++ {
-		if tail := raw[len(raw)-cut:]; utf8.RuneStart(tail[0]) {
-			if !utf8.FullRune(tail) {
-				raw = raw[:len(raw)-cut]
-			}
-			break
-		}
-	}
-	s := strings.ReplaceAll(toUTF8(string(raw)), "\r\n", "\n")
-	return strings.ReplaceAll(s, "\x00", "")
-}
-
-// attachmentName is for display: no path, one line, decoded.
-func attachmentName(candidates ...string) string {
-	for _, c := range candidates {
-		c = decode(c)
-		if i := strings.LastIndexAny(c, `/\`); i >= 0 {
-			c = c[i+1:]
-		}
-		if c = strings.TrimSpace(c); c != "" {
-			return cut(c, 255)
-		}
-	}
-	return ""
 }

@@ -211,7 +211,7 @@ func TestAutomatic(t *testing.T) {
 	cases := map[string]string{
 		"Subject: a person's":                 "",
 		"Auto-Submitted: no":                  "",
-		"Auto-Submitted: No (really)":         "Auto-Submitted",
+		"Auto-Submitted: No (really)":         "",
 		"Auto-Submitted: auto-replied":        "Auto-Submitted",
 		"Auto-Submitted: auto-generated; x=y": "Auto-Submitted",
 		"Return-Path: <>":                     "NullReturnPath",

@@ -18,13 +18,14 @@ func NewMessageID(interactionID, domain string) string {
 }
 
 // threadKeys lists what a mail may be joined to an interaction by, strongest first: the interaction named
-// by a Message-ID of ours, In-Reply-To, References from the end. Never an empty string, never the subject.
-func (h Header) threadKeys() []string {
+// by a Message-ID of ours, In-Reply-To, References from the end, and for a report the mails that it returns. Never an empty string, never the subject.
+func (h Header) threadKeys(returned []string) []string {
 	references := h.ids("References")
 	candidates := h.ids("In-Reply-To")
 	for _, id := range slices.Backward(references) {
 		candidates = append(candidates, id)
 	}
+	candidates = append(candidates, returned...)
 	var own, others []string
 	seen := map[string]bool{}
 	add := func(list *[]string, key string) {
