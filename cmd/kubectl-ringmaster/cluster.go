@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -31,22 +32,29 @@ func (c *cluster) addFlags(cmd *cobra.Command) {
 // namespace that was asked for by flag, or "".
 func (c *cluster) namespace() string { return c.overrides.Context.Namespace }
 
+// config of the client and the namespace in effect.
+func (c *cluster) config() (namespace string, config *rest.Config, err error) {
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(c.rules, c.overrides)
+	if namespace, _, err = loader.Namespace(); err != nil {
+		return "", nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	if config, err = loader.ClientConfig(); err != nil {
+		return "", nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	config.UserAgent = "kubectl-ringmaster/" + version
+	return namespace, config, nil
+}
+
 // connect returns a client and the namespace in effect.
 func (c *cluster) connect() (client.Client, string, error) {
-	config := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(c.rules, c.overrides)
-	namespace, _, err := config.Namespace()
+	namespace, config, err := c.config()
 	if err != nil {
-		return nil, "", fmt.Errorf("kubeconfig: %w", err)
+		return nil, "", err
 	}
-	rest, err := config.ClientConfig()
-	if err != nil {
-		return nil, "", fmt.Errorf("kubeconfig: %w", err)
-	}
-	rest.UserAgent = "kubectl-ringmaster/" + version
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, "", err
 	}
-	cl, err := client.New(rest, client.Options{Scheme: scheme})
+	cl, err := client.New(config, client.Options{Scheme: scheme})
 	return cl, namespace, err
 }

@@ -42,7 +42,7 @@ type managerOptions struct {
 	store                         string
 	namespace                     string
 	linkAddress, linkServer       string
-	deskAddress                   string
+	deskAddress, operatorAddress  string
 	webhookHost                   string
 	webhookPort                   int
 	metricsAddress, healthAddress string
@@ -70,6 +70,7 @@ func managerCommand() *cobra.Command {
 	f.StringVar(&o.linkAddress, "link-bind-address", ":9443", "where pbxlets connect (gRPC over TLS)")
 	f.StringVar(&o.linkServer, "link-advertised-address", "ringmaster-link.ringmaster-system.svc:9443", "address that pbxlets are told to dial, host:port")
 	f.StringVar(&o.deskAddress, "desk-bind-address", ":8443", "where agents' clients connect (HTTPS)")
+	f.StringVar(&o.operatorAddress, "operator-bind-address", ":8445", "where kubectl ringmaster asks for interactions (HTTPS), as users the API server knows; 0 turns it off")
 	f.StringVar(&o.webhookHost, "webhook-bind-host", "", "address the admission webhooks listen on (default: every one)")
 	f.IntVar(&o.webhookPort, "webhook-port", 9444, "port the admission webhooks listen on")
 	f.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "where metrics are served; 0 turns them off")
@@ -77,7 +78,7 @@ func managerCommand() *cobra.Command {
 	f.StringVar(&o.healthAddress, "health-bind-address", ":8081", "where /healthz and /readyz are served")
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica at a time reconcile and hold the PBX link; on SQLite there is only one, and no election")
 	f.StringVar(&o.certSecret, "certificate-secret", "ringmaster-certificate", "Secret in --namespace with the manager's own authority and certificate; made when absent")
-	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc"}, "DNS names of that certificate")
+	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc", "ringmaster-operator.ringmaster-system.svc"}, "DNS names of that certificate")
 	f.IPSliceVar(&o.certIPs, "certificate-ip", nil, "IP addresses of that certificate")
 	f.StringSliceVar(&o.origins, "desk-allowed-origin", nil, "web origin whose pages may call the desk API, scheme://host[:port]")
 	f.Float32Var(&o.qps, "kube-api-qps", 500, "requests a second to the API server")
@@ -184,6 +185,7 @@ func newManager(config *rest.Config, scheme *runtime.Scheme, cert *servingcert.R
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=ringmaster-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+// +kubebuilder:rbac:groups="",namespace=kube-system,resources=configmaps,resourceNames=extension-apiserver-authentication,verbs=get;list;watch
 
 // assemble adds every part to the manager.
 func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
@@ -212,6 +214,9 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 		}
 	}
 	if err := serveDesk(mgr, db, cert, o, logger); err != nil {
+		return err
+	}
+	if err := serveOperators(mgr, db, cert, o, logger); err != nil {
 		return err
 	}
 	if err := mgr.Add(linkServer{address: o.linkAddress, link: link, cert: cert}); err != nil {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/controllers"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/operatorapi"
+	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/kubeaccess"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/servingcert"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -72,16 +74,38 @@ func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o mana
 	if err != nil {
 		return err
 	}
-	return mgr.Add(everywhere(func(ctx context.Context) error {
+	return mgr.Add(serveHTTPS(o.deskAddress, handler, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.GetCertificate}, logger))
+}
+
+// serveOperators adds the API behind kubectl ringmaster, on every replica. A client certificate is asked for, and judged by kubeaccess.
+func serveOperators(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
+	if o.operatorAddress == "0" {
+		return nil
+	}
+	logger = logger.With("part", "operator-api")
+	access, err := kubeaccess.New(mgr.GetConfig(), logger)
+	if err != nil {
+		return err
+	}
+	if err := mgr.Add(everywhere(access.Start)); err != nil {
+		return err
+	}
+	handler := operatorapi.New(operatorapi.Options{Store: db, Access: access, Logger: logger})
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: cert.GetCertificate, ClientAuth: tls.RequestClientCert}
+	return mgr.Add(serveHTTPS(o.operatorAddress, handler, tlsConfig, logger))
+}
+
+// serveHTTPS serves until its context ends; running requests then have stopGrace.
+func serveHTTPS(address string, handler http.Handler, tlsConfig *tls.Config, logger *slog.Logger) everywhere {
+	return func(ctx context.Context) error {
 		server := &http.Server{
-			Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-			TLSConfig:   &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.GetCertificate},
+			Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, TLSConfig: tlsConfig,
 			BaseContext: func(net.Listener) context.Context { return ctx },
 			ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		}
-		listener, err := net.Listen("tcp", o.deskAddress)
+		listener, err := net.Listen("tcp", address)
 		if err != nil {
-			return fmt.Errorf("listening for desks: %w", err)
+			return fmt.Errorf("listening on %s: %w", address, err)
 		}
 		context.AfterFunc(ctx, func() {
 			grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
@@ -92,7 +116,7 @@ func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o mana
 			return err
 		}
 		return nil
-	}))
+	}
 }
 
 const (

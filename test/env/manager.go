@@ -75,8 +75,8 @@ type ManagerOptions struct {
 // ManagerServer is a running manager.
 type ManagerServer struct {
 	*Process
-	// DeskURL, MetricsURL and HealthURL are where it serves; LinkAddr is what pbxlets dial.
-	DeskURL, MetricsURL, HealthURL, LinkAddr string
+	// DeskURL, OperatorURL, MetricsURL and HealthURL are where it serves; LinkAddr is what pbxlets dial.
+	DeskURL, OperatorURL, MetricsURL, HealthURL, LinkAddr string
 	// StorePath is the SQLite file, empty with another store.
 	StorePath string
 
@@ -104,13 +104,13 @@ func (e *Env) StartManager(ctx context.Context, cp *ControlPlane, opts ManagerOp
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(5)
+	ports, err := freePorts(6)
 	if err != nil {
 		return nil, err
 	}
-	desk, link, webhook, metrics, health := ports[0], ports[1], ports[2], ports[3], ports[4]
+	desk, link, webhook, metrics, health, operator := ports[0], ports[1], ports[2], ports[3], ports[4], ports[5]
 	m := &ManagerServer{
-		DeskURL: "https://" + addrOf(desk), MetricsURL: "http://" + addrOf(metrics) + "/metrics", HealthURL: "http://" + addrOf(health),
+		DeskURL: "https://" + addrOf(desk), OperatorURL: "https://" + addrOf(operator), MetricsURL: "http://" + addrOf(metrics) + "/metrics", HealthURL: "http://" + addrOf(health),
 		LinkAddr: addrOf(link), cp: cp, webhookPort: webhook,
 	}
 	storeURL := opts.Store
@@ -123,7 +123,7 @@ func (e *Env) StartManager(ctx context.Context, cp *ControlPlane, opts ManagerOp
 	}
 	args := append([]string{
 		"manager", "--store", storeURL, "--namespace", SystemNamespace,
-		"--desk-bind-address", addrOf(desk), "--link-bind-address", addrOf(link), "--link-advertised-address", addrOf(link),
+		"--desk-bind-address", addrOf(desk), "--operator-bind-address", addrOf(operator), "--link-bind-address", addrOf(link), "--link-advertised-address", addrOf(link),
 		"--webhook-bind-host", Loopback, "--webhook-port", strconv.Itoa(webhook),
 		"--metrics-bind-address", addrOf(metrics), "--metrics-secure=false", "--health-bind-address", addrOf(health),
 		"--certificate-name", "localhost", "--certificate-ip", Loopback,
