@@ -27,6 +27,7 @@ type accountKind struct {
 type accountStore interface {
 	PutAccount(ctx context.Context, a store.Account) error
 	DeleteAccount(ctx context.Context, key store.Key) error
+	SetAccountAgents(ctx context.Context, account store.Key, agents []string) error
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
 }
 
@@ -47,6 +48,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	err = k.store.PutAccount(ctx, store.Account{
 		Key: storeKey(e), Label: e.Spec.Key, DisplayName: displayName(e.Spec.DisplayName, e.Name), Address: e.Spec.Address,
 		Queue: e.Spec.Routing.QueueRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
+		Desk: accountDesk(e),
 	})
 	if reportTaken(s, err, v1alpha1.ConditionIMAPReady, v1alpha1.ReasonAddressTaken) {
 		return nil
@@ -55,6 +57,9 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 		return fmt.Errorf("recording the account: %w", err)
 	}
 	if err := k.routed(ctx, e, s); err != nil {
+		return err
+	}
+	if err := k.assign(ctx, e, s); err != nil {
 		return err
 	}
 	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {

@@ -99,3 +99,29 @@ func TestQueueMembers(t *testing.T) {
 		})
 	}
 }
+
+func TestAccountAgents(t *testing.T) {
+	r := testRoster()
+	refs := func(names ...string) (list []v1alpha1.ObjectReference) {
+		for _, name := range names {
+			list = append(list, v1alpha1.ObjectReference{Name: name})
+		}
+		return list
+	}
+	got, missing, err := r.account(v1alpha1.EmailAgents{Refs: refs("dave", "nobody", "alice"), TeamRefs: refs("billing", "gone")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"alice", "bob", "carol", "dave"}, got); d != "" {
+		t.Errorf("agents (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]string{"agent nobody", "team gone"}, missing); d != "" {
+		t.Errorf("missing (-want +got):\n%s", d)
+	}
+	if got, _, err := r.account(v1alpha1.EmailAgents{Selector: &metav1.LabelSelector{}}); err != nil || len(got) != 4 {
+		t.Errorf("an empty selector matches %v, %v", got, err)
+	}
+	if got, _, err := (&roster{}).account(v1alpha1.EmailAgents{}); err != nil || len(got) != 0 {
+		t.Errorf("nothing matches %v, %v", got, err)
+	}
+}

@@ -182,6 +182,8 @@ func (w *wiring) addAccounts() error {
 	return w.build("emailaccount").For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(membershipChanged)).
+		Watches(&v1alpha1.Team{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(ours)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.accountRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
 		WatchesRawSource(w.accounts.source()).

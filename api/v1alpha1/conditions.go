@@ -54,6 +54,8 @@ const (
 	ConditionRouted = "Routed"
 	// ConditionVariablesKnown (MessageTemplate): every variable has a value in a message of the template's type.
 	ConditionVariablesKnown = "VariablesKnown"
+	// ConditionAgentsAssigned (EmailAccount): agents see all interactions of the account. It does not count for Ready.
+	ConditionAgentsAssigned = "AgentsAssigned"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
 )
@@ -124,6 +126,8 @@ const (
 	ReasonQueueNotFound     = "QueueNotFound"
 	ReasonQueueWrongChannel = "QueueWrongChannel"
 	ReasonAddressTaken      = "AddressTaken"
+	ReasonAssigned          = "Assigned"
+	ReasonNoAgents          = "NoAgents"
 	ReasonKeyTaken          = "KeyTaken"
 	ReasonAcceptAny         = "AcceptAny"
 

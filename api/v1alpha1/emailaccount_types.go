@@ -58,6 +58,17 @@ type EmailAccountSpec struct {
 	// routing of what comes in.
 	// +required
 	Routing EmailRouting `json:"routing"`
+
+	// agents who see all interactions of the account. Without any (AgentsAssigned is False then) an agent sees what is offered to or open with them and
+	// what they were the last to accept.
+	// +optional
+	// +kubebuilder:default={}
+	Agents EmailAgents `json:"agents,omitempty"`
+
+	// agentActions are what agents may do with its interactions beyond answering them.
+	// +optional
+	// +kubebuilder:default={}
+	AgentActions EmailAgentActions `json:"agentActions,omitempty"`
 }
 
 // EmailService hosts mailboxes.
@@ -254,7 +265,7 @@ type EmailAccountStatus struct {
 
 // EmailAccount is a mailbox that agents answer together.
 //
-// Conditions: Ready, IMAPReady, SMTPReady, Routed; CertificateNotVerified while AcceptAny.
+// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; CertificateNotVerified while AcceptAny.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster

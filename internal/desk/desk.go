@@ -154,7 +154,9 @@ func New(o Options) (http.Handler, error) {
 	s.registerTelephones(api)
 	s.registerForwarding(api)
 	s.registerCalls(api)
+	s.registerLists(api)
 	s.registerInteractions(api)
+	s.registerMarks(api)
 	s.registerMessages(api)
 	s.registerEvents(api)
 	if err := serveOpenAPI(mux, api); err != nil {
@@ -175,6 +177,8 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 		return problem(CodeNotSendable, err.Error())
 	case errors.Is(err, store.ErrPasswordReused):
 		return problem(CodePasswordReused, "choose a password that was not used before")
+	case errors.Is(err, store.ErrCapacity):
+		return problem(CodeCapacityReached, "")
 	case errors.Is(err, store.ErrConflict):
 		return problem(CodeConflict, "")
 	}

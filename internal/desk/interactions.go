@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -22,7 +21,9 @@ type Interaction struct {
 	State        store.InteractionState `json:"state" enum:"Queued,Offered,Open,Closed,Unread"`
 	Agent        string                 `json:"agent,omitempty" doc:"Whom it is offered to or open with"`
 	Deadline     *time.Time             `json:"deadline,omitempty" doc:"When a running offer ends"`
+	Title        string                 `json:"title" doc:"As agents named it, else the subject"`
 	Subject      string                 `json:"subject"`
+	Tags         []string               `json:"tags" doc:"Sorted"`
 	Customer     Customer               `json:"customer"`
 	CreatedAt    time.Time              `json:"createdAt"`
 	UpdatedAt    time.Time              `json:"updatedAt"`
@@ -46,7 +47,7 @@ type LastMessage struct {
 func interactionOf(i store.Interaction) Interaction {
 	return Interaction{
 		ID: i.ID, Channel: i.Channel, Account: i.Account, Queue: i.Queue, State: i.State, Agent: i.Agent,
-		Deadline: timeOrNil(i.Deadline), Subject: i.Subject, Customer: Customer{Address: i.Customer, Name: i.Name},
+		Deadline: timeOrNil(i.Deadline), Title: cmp.Or(i.Title, i.Subject), Tags: append([]string{}, i.Tags...), Subject: i.Subject, Customer: Customer{Address: i.Customer, Name: i.Name},
 		CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(), Read: i.Read, MessageCount: i.MessageCount,
 		LastMessage: LastMessage{Direction: i.LastDirection}, Version: i.Version,
 	}
@@ -61,23 +62,6 @@ type Transition struct {
 	Queue  string                 `json:"queue,omitempty"`
 	Reason string                 `json:"reason" example:"Accepted"`
 	Detail string                 `json:"detail,omitempty"`
-}
-
-type listInput struct {
-	State   []store.InteractionState `query:"state" enum:"Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
-	Account string                   `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
-	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
-	Unread  bool                     `query:"unread" doc:"Only those whose last customer message is not read"`
-	Mine    bool                     `query:"mine" doc:"Only those offered to or open with the agent now"`
-	Cursor  string                   `query:"cursor" maxLength:"64" doc:"nextCursor of the page before"`
-	Limit   int                      `query:"limit" minimum:"1" maximum:"100" default:"50"`
-}
-
-type listOutput struct {
-	Body struct {
-		Interactions []Interaction `json:"interactions" doc:"Newest first"`
-		NextCursor   string        `json:"nextCursor,omitempty" doc:"Absent on the last page"`
-	}
 }
 
 type idInput struct {
@@ -95,11 +79,6 @@ type detailOutput struct {
 }
 
 func (s *server) registerInteractions(api huma.API) {
-	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
-	list.Description = "Those offered to or open with the agent, and those the agent was the last to accept."
-	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
-	huma.Register(api, needing(list, moduleEmail), s.listInteractions)
-
 	errorsOfOne := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable}
 	get := operation("getInteraction", http.MethodGet, "/v1/interactions/{id}", "An interaction with its messages and history")
 	get.Errors = errorsOfOne
@@ -114,81 +93,6 @@ func (s *server) registerInteractions(api huma.API) {
 	command("acceptInteraction", "accept", "Accept an offer", "The interaction is then open with the agent.", CodeOfferGone, s.Store.Accept)
 	command("rejectInteraction", "reject", "Reject an offer", "The queue offers it to others first.", CodeOfferGone, s.Store.Reject)
 	command("closeInteraction", "close", "Close an open interaction", "A later answer of the customer opens it again.", CodeNotOpen, s.Store.CloseInteraction)
-
-	read := operation("markRead", http.MethodPost, "/v1/interactions/{id}/read", "Mark an interaction as read")
-	read.DefaultStatus = http.StatusNoContent
-	read.Errors = append([]int{http.StatusConflict}, errorsOfOne...)
-	huma.Register(api, read, s.markRead)
-}
-
-func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
-	found, err := s.ownInteractions(ctx, in)
-	if err != nil {
-		return nil, s.fail(ctx, "listing interactions", err)
-	}
-	out := &listOutput{}
-	out.Body.Interactions = []Interaction{}
-	if len(found) > in.Limit {
-		found = found[:in.Limit]
-		out.Body.NextCursor = found[in.Limit-1].ID
-	}
-	for _, i := range found {
-		out.Body.Interactions = append(out.Body.Interactions, interactionOf(i))
-	}
-	return out, nil
-}
-
-// ownInteractions returns up to one more than in.Limit, newest first.
-func (s *server) ownInteractions(ctx context.Context, in *listInput) ([]store.Interaction, error) {
-	c := callerOf(ctx)
-	f := store.InteractionFilter{
-		Namespace: c.Namespace, Agent: c.Name, States: in.State, Account: in.Account, Queue: in.Queue, Unread: in.Unread,
-		After: in.Cursor, Limit: in.Limit + 1,
-	}
-	if in.Mine {
-		if f.States = heldStates(in.State); len(f.States) == 0 {
-			return nil, nil // nobody holds an interaction in the states asked for
-		}
-		return s.Store.ListInteractions(ctx, f)
-	}
-	held, err := s.Store.ListInteractions(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	f.Agent, f.LastAgent = "", c.Name
-	handled, err := s.Store.ListInteractions(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	// Each list holds the newest of its kind, so together they hold the newest of both.
-	all := append(held, handled...)
-	slices.SortFunc(all, func(a, b store.Interaction) int { return cmp.Compare(b.ID, a.ID) })
-	return slices.CompactFunc(all, func(a, b store.Interaction) bool { return a.ID == b.ID }), nil
-}
-
-// heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.
-func heldStates(wanted []store.InteractionState) []store.InteractionState {
-	if len(wanted) == 0 {
-		return []store.InteractionState{store.StateOffered, store.StateOpen}
-	}
-	var held []store.InteractionState
-	for _, state := range wanted {
-		if state == store.StateOffered || state == store.StateOpen {
-			held = append(held, state)
-		}
-	}
-	return held
-}
-
-// visible returns the interaction when the caller may see it: it is offered to or open with them, or they were the
-// last to accept it. Anything else is not found.
-func (s *server) visible(ctx context.Context, id string) (store.Interaction, error) {
-	c := callerOf(ctx)
-	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
-	if err == nil && i.Agent != c.Name && i.LastAgent != c.Name {
-		err = store.ErrNotFound
-	}
-	return i, err
 }
 
 func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput, error) {
@@ -250,15 +154,4 @@ func (s *server) refusal(ctx context.Context, id string, gone Code) error {
 		}
 	}
 	return store.ErrNotFound
-}
-
-func (s *server) markRead(ctx context.Context, in *idInput) (*noBody, error) {
-	i, err := s.visible(ctx, in.ID)
-	if err == nil {
-		err = s.Store.MarkRead(ctx, i.Namespace, i.ID, callerOf(ctx).Name)
-	}
-	if err != nil {
-		return nil, s.fail(ctx, "marking an interaction read", err)
-	}
-	return nil, nil
 }

@@ -62,7 +62,7 @@ func TestConversation(t *testing.T) {
 	f.want(404, desk.CodeNotFound, alice, "GET", path, nil) // still queued
 	f.route()
 
-	a := f.want(200, "", alice, "GET", "/v1/interactions?state=Offered&account=info&queue=mail&unread=true&mine=true", nil)
+	a := f.want(200, "", alice, "GET", "/v1/interactions?state=Offered&account=info&queue=mail&read=false&mine=true", nil)
 	if a.at("interactions", 0, "id") != id || a.at("interactions", 0, "deadline") == nil ||
 		a.at("interactions", 0, "lastMessage", "direction") != "Inbound" || a.at("interactions", 0, "customer", "name") != "Zoe" {
 		t.Fatalf("offered: %s", a.raw)

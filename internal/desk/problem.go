@@ -33,6 +33,10 @@ const (
 	CodeConflict           Code = "CONFLICT"
 	CodeOfferGone          Code = "OFFER_GONE"
 	CodeNotOpen            Code = "NOT_OPEN"
+	CodeDuplicateFilter    Code = "DUPLICATE_FILTER_ATTRIBUTE"
+	CodeMarkUnreadDenied   Code = "MARK_UNREAD_DENIED"
+	CodeNotUnread          Code = "NOT_UNREAD"
+	CodeCapacityReached    Code = "CAPACITY_REACHED"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
 	CodeNotSendable        Code = "NOT_SENDABLE"
 	CodePhonebarControls   Code = "PHONEBAR_CONTROLS_PRESENCE"
@@ -104,6 +108,14 @@ var codes = map[Code]codeInfo{
 		"The interaction is no longer offered to this agent: it was answered, timed out or was taken back."},
 	CodeNotOpen: {http.StatusConflict, "Interaction not open",
 		"Only the agent an interaction is open with can do this, and only while it is open."},
+	CodeDuplicateFilter: {http.StatusBadRequest, "Filter given twice",
+		"A list takes one condition per attribute; `detail` names the attribute. Several values of `state` or `tags` are separated by commas: any of them matches."},
+	CodeMarkUnreadDenied: {http.StatusForbidden, "Marking unread not allowed",
+		"The account's agentActions.markAsUnread is Denied."},
+	CodeNotUnread: {http.StatusConflict, "Interaction not unread",
+		"Only an interaction in state Unread can be taken over; a colleague may have been faster."},
+	CodeCapacityReached: {http.StatusConflict, "No capacity",
+		"The agent holds as many interactions as the channel's capacity allows. Close one first."},
 	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",
 		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
 	CodeNotSendable: {http.StatusUnprocessableEntity, "Reply cannot be sent",

@@ -38,6 +38,8 @@ type directory interface {
 	GetAgent(ctx context.Context, key store.Key) (store.Agent, error)
 	FindAgent(ctx context.Context, namespace, username string) (store.Agent, error)
 	GetAccount(ctx context.Context, key store.Key) (store.Account, error)
+	AccountAgents(ctx context.Context, account store.Key) ([]string, error)
+	AccountsOf(ctx context.Context, agent store.Key) ([]string, error)
 	QueuesOf(ctx context.Context, agent store.Key) ([]string, error)
 }
 
@@ -61,6 +63,9 @@ type answers interface {
 	Reject(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	CloseInteraction(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	MarkRead(ctx context.Context, namespace, id, agent string) error
+	MarkUnread(ctx context.Context, namespace, id, agent string) error
+	TakeOver(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
+	PatchInteraction(ctx context.Context, namespace, id string, p store.InteractionPatch) (store.Interaction, error)
 }
 
 type outgoing interface {

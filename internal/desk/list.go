@@ -1,0 +1,195 @@
+package desk
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/ringmaster-dev/ringmaster/internal/store"
+)
+
+// ListFilter narrows a list of interactions: every attribute given must match.
+type ListFilter struct {
+	State   []store.InteractionState `query:"state" enum:"Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
+	Account string                   `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
+	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
+	Agent   string                   `query:"agent" maxLength:"253" doc:"Only those that are with this agent or were last accepted by them"`
+	Read    string                   `query:"read" enum:"true,false" doc:"true: only those whose last customer message was read; false: only the others"`
+	From    time.Time                `query:"from" doc:"Only those that began then or later"`
+	To      time.Time                `query:"to" doc:"Only those that began before"`
+	Tags    []string                 `query:"tags" maxItems:"20" doc:"Only those with one of these tags, letter case counts"`
+	Text    string                   `query:"text" maxLength:"200" doc:"Only those whose title or subject, or the customer's name or address, contains it"`
+	Mine    bool                     `query:"mine" doc:"Only those offered to or open with the agent now"`
+
+	// repeated names an attribute that was given more than once.
+	repeated string
+}
+
+// Resolve keeps what is seen only in the raw query: the last of several values would silently win.
+func (f *ListFilter) Resolve(ctx huma.Context) []error {
+	u := ctx.URL()
+	query := u.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if len(query[name]) > 1 {
+			f.repeated = name
+			return nil
+		}
+	}
+	return nil
+}
+
+// store is the filter as the store takes it.
+func (f *ListFilter) store(namespace string) (store.InteractionFilter, error) {
+	if f.repeated != "" {
+		return store.InteractionFilter{}, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
+	}
+	return store.InteractionFilter{
+		Namespace: namespace, States: f.State, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
+		Read: f.Read == "true", Unread: f.Read == "false", From: f.From, To: f.To, Tags: f.Tags, Text: f.Text,
+	}, nil
+}
+
+// ListPage is the part of a list that is asked for.
+type ListPage struct {
+	Cursor string `query:"cursor" maxLength:"64" doc:"nextCursor of the page before"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
+}
+
+type listInput struct {
+	ListFilter
+	ListPage
+}
+
+type unreadInput struct {
+	Account string `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
+	ListPage
+}
+
+type listOutput struct {
+	Body struct {
+		Interactions []Interaction `json:"interactions" doc:"Newest first"`
+		NextCursor   string        `json:"nextCursor,omitempty" doc:"Absent on the last page"`
+	}
+}
+
+func (s *server) registerLists(api huma.API) {
+	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
+	list.Description = "Those offered to or open with the agent, those of accounts the agent is assigned to, and, of accounts nobody is assigned to, those the agent was the last to accept."
+	list.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
+	huma.Register(api, needing(list, moduleEmail), s.listInteractions)
+
+	unread := operation("listUnread", http.MethodGet, "/v1/unread", "Interactions that routing gave up")
+	unread.Description = "Those in state Unread that the agent may see. Nobody is offered them any more: POST /v1/interactions/{id}/take opens one with the agent."
+	unread.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
+	huma.Register(api, needing(unread, moduleEmail), s.listUnread)
+}
+
+func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
+	f, err := in.ListFilter.store(callerOf(ctx).Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if in.Mine {
+		if f.States = heldStates(in.State); len(f.States) == 0 {
+			return listed(nil, in.Limit), nil // nobody holds an interaction in the states asked for
+		}
+	}
+	return s.list(ctx, f, in.ListPage, in.Mine)
+}
+
+func (s *server) listUnread(ctx context.Context, in *unreadInput) (*listOutput, error) {
+	f := store.InteractionFilter{Namespace: callerOf(ctx).Namespace, States: []store.InteractionState{store.StateUnread}, Account: in.Account}
+	return s.list(ctx, f, in.ListPage, false)
+}
+
+func (s *server) list(ctx context.Context, f store.InteractionFilter, p ListPage, mine bool) (*listOutput, error) {
+	f.After, f.Limit = p.Cursor, p.Limit+1
+	found, err := s.visibleInteractions(ctx, f, mine)
+	if err != nil {
+		return nil, s.fail(ctx, "listing interactions", err)
+	}
+	return listed(found, p.Limit), nil
+}
+
+// listed cuts what was found to a page.
+func listed(found []store.Interaction, limit int) *listOutput {
+	out := &listOutput{}
+	out.Body.Interactions = []Interaction{}
+	if len(found) > limit {
+		found = found[:limit]
+		out.Body.NextCursor = found[limit-1].ID
+	}
+	for _, i := range found {
+		out.Body.Interactions = append(out.Body.Interactions, interactionOf(i))
+	}
+	return out
+}
+
+// visibleInteractions returns the newest of those that f describes and the caller may see, f.Limit of them or more. An
+// interaction may be found in several ways; each has its index.
+func (s *server) visibleInteractions(ctx context.Context, f store.InteractionFilter, mine bool) ([]store.Interaction, error) {
+	c := callerOf(ctx)
+	held, handled, assigned := f, f, f
+	held.Agent = c.Name
+	if mine {
+		return s.Store.ListInteractions(ctx, held)
+	}
+	handled.LastAgent, handled.Unassigned = c.Name, true
+	accounts, err := s.Store.AccountsOf(ctx, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	views := []store.InteractionFilter{held, handled}
+	if assigned.Accounts = accounts; len(accounts) > 0 {
+		views = append(views, assigned)
+	}
+	var all []store.Interaction
+	for _, view := range views {
+		found, err := s.Store.ListInteractions(ctx, view)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	// Each list holds the newest of its kind, so together they hold the newest of all.
+	slices.SortFunc(all, func(a, b store.Interaction) int { return cmp.Compare(b.ID, a.ID) })
+	return slices.CompactFunc(all, func(a, b store.Interaction) bool { return a.ID == b.ID }), nil
+}
+
+// heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.
+func heldStates(wanted []store.InteractionState) []store.InteractionState {
+	if len(wanted) == 0 {
+		return []store.InteractionState{store.StateOffered, store.StateOpen}
+	}
+	var held []store.InteractionState
+	for _, state := range wanted {
+		if state == store.StateOffered || state == store.StateOpen {
+			held = append(held, state)
+		}
+	}
+	return held
+}
+
+// visible returns the interaction when the caller may see it: it is offered to or open with them, they are assigned to its
+// account, or nobody is and they were the last to accept it. Anything else is not found.
+func (s *server) visible(ctx context.Context, id string) (store.Interaction, error) {
+	c := callerOf(ctx)
+	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
+	if err != nil || i.Agent == c.Name {
+		return i, err
+	}
+	agents, err := s.Store.AccountAgents(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})
+	if err != nil {
+		return store.Interaction{}, err
+	}
+	if slices.Contains(agents, c.Name) || (len(agents) == 0 && i.LastAgent == c.Name) {
+		return i, nil
+	}
+	return store.Interaction{}, fmt.Errorf("interaction of others: %w", store.ErrNotFound)
+}
