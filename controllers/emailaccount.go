@@ -62,9 +62,10 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err := k.assign(ctx, e, s); err != nil {
 		return err
 	}
+	e.Status.Effective = effectiveAccount(e)
 	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
 		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,
-			"any certificate is accepted; pin the server's authority with caSecretRef instead")
+			"any certificate is accepted; name the authority with caSecretRef, or the certificate with pinnedSHA256, instead")
 	}
 	if e.Spec.State == v1alpha1.Inactive {
 		s.note(v1alpha1.ConditionIMAPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")

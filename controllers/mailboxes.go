@@ -92,15 +92,19 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 
 // mailConfig resolves references and defaults of an account.
 func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) (mail.Config, error) {
-	auth, err := mailAuth(ctx, c, e)
+	inAuth, err := mailAuth(ctx, c, e, imapAuthentication(e))
 	if err != nil {
 		return mail.Config{}, err
 	}
-	in, err := mailServer(ctx, c, e.Namespace, e.Spec.IMAP.Host, e.Spec.IMAP.Port, e.Spec.IMAP.ServerTLS)
+	outAuth, err := mailAuth(ctx, c, e, smtpAuthentication(e))
 	if err != nil {
 		return mail.Config{}, err
 	}
-	out, err := mailServer(ctx, c, e.Namespace, e.Spec.SMTP.Host, e.Spec.SMTP.Port, e.Spec.SMTP.ServerTLS)
+	in, err := mailServer(ctx, c, e.Namespace, imapAddress(e), e.Spec.IMAP.ServerTLS)
+	if err != nil {
+		return mail.Config{}, err
+	}
+	out, err := mailServer(ctx, c, e.Namespace, smtpAddress(e), e.Spec.SMTP.ServerTLS)
 	if err != nil {
 		return mail.Config{}, err
 	}
@@ -109,11 +113,11 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	cfg := mail.Config{
 		Account: storeKey(e), Address: e.Spec.Address,
 		IMAP: mail.IMAP{
-			Server: in, Auth: auth, Mailbox: e.Spec.IMAP.Mailbox,
+			Server: in, Auth: inAuth, Mailbox: e.Spec.IMAP.Mailbox,
 			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
 			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
 		},
-		SMTP: mail.SMTP{Server: out, Auth: auth},
+		SMTP: mail.SMTP{Server: out, Auth: outAuth},
 	}
 	if q := e.Spec.IMAP.MaxMessageSize; q != nil {
 		cfg.IMAP.MaxMessageSize = q.Value()
@@ -128,8 +132,8 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	return cfg, nil
 }
 
-func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount) (remote.Auth, error) {
-	basic := e.Spec.Authentication.Basic
+func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, auth *v1alpha1.EmailAuthentication) (remote.Auth, error) {
+	basic := auth.Basic
 	if basic == nil {
 		return remote.Auth{Type: remote.AuthNone}, nil
 	}
@@ -144,15 +148,14 @@ func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount) (r
 	return remote.Auth{
 		Type: remote.AuthBasic, Username: username,
 		Password:        remote.Secret(secret.Data[basic.PasswordSecretRef.Key]),
-		PasswordVersion: secret.ResourceVersion, AllowInsecure: e.Spec.Authentication.Plaintext == "Allowed",
+		PasswordVersion: secret.ResourceVersion, AllowInsecure: auth.Plaintext == "Allowed",
+		AppPassword: e.Spec.Service == v1alpha1.ServiceGmail || e.Spec.Service == v1alpha1.ServiceYahoo,
 	}, nil
 }
 
-func mailServer(ctx context.Context, c client.Reader, namespace, host string, port int32, t v1alpha1.ServerTLS) (remote.Server, error) {
-	s := remote.Server{
-		Host: host, Port: int(port), Security: remote.Security(t.Security),
-		InsecureSkipVerify: t.CertificateValidation == v1alpha1.CertificateAcceptAny,
-	}
+// mailServer adds to an address how its certificate is judged.
+func mailServer(ctx context.Context, c client.Reader, namespace string, s remote.Server, t v1alpha1.ServerTLS) (remote.Server, error) {
+	s.InsecureSkipVerify, s.PinnedSHA256 = t.CertificateValidation == v1alpha1.CertificateAcceptAny, t.PinnedSHA256
 	if t.CASecretRef != nil {
 		secret, err := mailSecret(ctx, c, namespace, t.CASecretRef.Name)
 		if err != nil {

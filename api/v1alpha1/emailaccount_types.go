@@ -6,7 +6,10 @@ import (
 )
 
 // EmailAccountSpec describes a mailbox that agents share.
-// +kubebuilder:validation:XValidation:rule="self.authentication.type != 'Basic' || self.authentication.plaintext == 'Allowed' || (self.imap.security != 'None' && self.smtp.security != 'None')",message="authentication.plaintext must be Allowed to send the password over a connection with security None"
+// +kubebuilder:validation:XValidation:rule="!has(self.imap.security) || self.imap.security != 'None' || (has(self.imap.authentication) ? self.imap.authentication.type == 'None' || self.imap.authentication.plaintext == 'Allowed' : self.authentication.type == 'None' || self.authentication.plaintext == 'Allowed')",message="authentication.plaintext must be Allowed to sign in over a connection with security None"
+// +kubebuilder:validation:XValidation:rule="!has(self.smtp.security) || self.smtp.security != 'None' || (has(self.smtp.authentication) ? self.smtp.authentication.type == 'None' || self.smtp.authentication.plaintext == 'Allowed' : self.authentication.type == 'None' || self.authentication.plaintext == 'Allowed')",message="authentication.plaintext must be Allowed to sign in over a connection with security None"
+// +kubebuilder:validation:XValidation:rule="self.service != 'Custom' || (has(self.imap.host) && has(self.smtp.host))",message="imap.host and smtp.host are required for service Custom"
+// +kubebuilder:validation:XValidation:rule="self.service == 'Custom' || !(has(self.imap.host) || has(self.imap.port) || has(self.imap.security) || has(self.smtp.host) || has(self.smtp.port) || has(self.smtp.security))",message="host, port and security come from the service; set service Custom to choose them"
 type EmailAccountSpec struct {
 	// displayName is the sender's name customers see. Default: metadata.name.
 	// +optional
@@ -38,22 +41,25 @@ type EmailAccountSpec struct {
 	// +kubebuilder:default=Active
 	State ActiveState `json:"state,omitempty"`
 
-	// service that hosts the mailbox. Custom: imap and smtp say where. Default Custom.
+	// service that hosts the mailbox. Gmail, Yahoo, Hotmail and Outlook365 bring host, port and security of both servers, which
+	// status.effective shows and imap and smtp then may not set. Custom: imap and smtp say where. Default Custom.
 	// +optional
 	// +kubebuilder:default=Custom
 	Service EmailService `json:"service,omitempty"`
 
-	// authentication at both servers. Default: Basic with the address as its user name.
+	// authentication at both servers, except where imap.authentication or smtp.authentication say otherwise.
 	// +required
 	Authentication EmailAuthentication `json:"authentication"`
 
 	// imap is where mails come from. Only mails that nobody has seen yet are taken: one that was opened in another program first is not.
-	// +required
-	IMAP EmailIMAP `json:"imap"`
+	// +optional
+	// +kubebuilder:default={}
+	IMAP EmailIMAP `json:"imap,omitempty"`
 
 	// smtp is where answers go.
-	// +required
-	SMTP EmailSMTP `json:"smtp"`
+	// +optional
+	// +kubebuilder:default={}
+	SMTP EmailSMTP `json:"smtp,omitempty"`
 
 	// routing of what comes in.
 	// +required
@@ -71,93 +77,15 @@ type EmailAccountSpec struct {
 	AgentActions EmailAgentActions `json:"agentActions,omitempty"`
 }
 
-// EmailService hosts mailboxes.
-// +kubebuilder:validation:Enum=Custom
-type EmailService string
-
-// EmailAuthentication is how Ringmaster signs in.
-// +kubebuilder:validation:XValidation:rule="self.type == 'Basic' ? has(self.basic) : !has(self.basic)",message="basic is required for type Basic and forbidden for None"
-type EmailAuthentication struct {
-	// type: Basic (user name and password) or None (no sign-in: IMAP must greet with PREAUTH, SMTP relays). Default Basic.
-	// +optional
-	// +kubebuilder:default=Basic
-	// +kubebuilder:validation:Enum=Basic;None
-	Type string `json:"type,omitempty"`
-	// basic credentials.
-	// +optional
-	Basic *BasicAuthentication `json:"basic,omitempty"`
-	// plaintext Allowed sends the password over an unencrypted connection (security None). Default Denied.
-	// +optional
-	// +kubebuilder:default=Denied
-	// +kubebuilder:validation:Enum=Allowed;Denied
-	Plaintext string `json:"plaintext,omitempty"`
-}
-
-// BasicAuthentication is a user name and a password.
-type BasicAuthentication struct {
-	// username. Default: the account's address.
-	// +optional
-	// +kubebuilder:validation:MaxLength=254
-	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
-	Username string `json:"username,omitempty"`
-	// passwordSecretRef is the password.
-	// +required
-	PasswordSecretRef SecretKeyReference `json:"passwordSecretRef"`
-}
-
-// TransportSecurity of a connection.
-// +kubebuilder:validation:Enum=TLS;StartTLS;None
-type TransportSecurity string
-
-// Values of TransportSecurity.
-const (
-	SecurityTLS      TransportSecurity = "TLS"
-	SecurityStartTLS TransportSecurity = "StartTLS"
-	SecurityNone     TransportSecurity = "None"
-)
-
-// CertificateValidation of a server.
-// +kubebuilder:validation:Enum=Verify;AcceptAny
-type CertificateValidation string
-
-// Values of CertificateValidation.
-const (
-	CertificateVerify    CertificateValidation = "Verify"
-	CertificateAcceptAny CertificateValidation = "AcceptAny"
-)
-
-// ServerTLS is how a connection is protected.
-type ServerTLS struct {
-	// security: TLS from the first byte, StartTLS (never silently downgraded) or None. Default TLS.
-	// +optional
-	// +kubebuilder:default=TLS
-	Security TransportSecurity `json:"security,omitempty"`
-	// certificateValidation Verify checks chain and host name; AcceptAny accepts every certificate and shows as the condition
-	// CertificateNotVerified. Default Verify.
-	// +optional
-	// +kubebuilder:default=Verify
-	CertificateValidation CertificateValidation `json:"certificateValidation,omitempty"`
-	// caSecretRef is a PEM bundle of authorities that replaces the system's for this server.
-	// +optional
-	CASecretRef *SecretKeyReference `json:"caSecretRef,omitempty"`
-}
-
 // EmailIMAP is the incoming side (RFC 9051).
-// +kubebuilder:validation:XValidation:rule="self.security != 'None' || self.certificateValidation == 'Verify'",message="certificateValidation has no meaning when security is None"
+// +kubebuilder:validation:XValidation:rule="!has(self.security) || self.security != 'None' || (self.certificateValidation == 'Verify' && !has(self.pinnedSHA256))",message="certificateValidation and pinnedSHA256 have no meaning when security is None"
+// +kubebuilder:validation:XValidation:rule="!has(self.pinnedSHA256) || (self.certificateValidation == 'Verify' && !has(self.caSecretRef))",message="pinnedSHA256 takes the place of certificateValidation AcceptAny and of caSecretRef"
 type EmailIMAP struct {
-	ServerTLS `json:",inline"`
-	// host name or IP address of the server.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`
-	Host string `json:"host"`
-	// port of the server. Default 993.
+	ServerTLS     `json:",inline"`
+	ServerAddress `json:",inline"`
+	// authentication at this server in place of spec.authentication. Default: spec.authentication.
 	// +optional
-	// +kubebuilder:default=993
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port,omitempty"`
+	Authentication *EmailAuthentication `json:"authentication,omitempty"`
 	// mailbox to watch. Default INBOX.
 	// +optional
 	// +kubebuilder:default=INBOX
@@ -219,21 +147,14 @@ type HeaderFilter struct {
 }
 
 // EmailSMTP is the outgoing side (RFC 5321, RFC 6409).
-// +kubebuilder:validation:XValidation:rule="self.security != 'None' || self.certificateValidation == 'Verify'",message="certificateValidation has no meaning when security is None"
+// +kubebuilder:validation:XValidation:rule="!has(self.security) || self.security != 'None' || (self.certificateValidation == 'Verify' && !has(self.pinnedSHA256))",message="certificateValidation and pinnedSHA256 have no meaning when security is None"
+// +kubebuilder:validation:XValidation:rule="!has(self.pinnedSHA256) || (self.certificateValidation == 'Verify' && !has(self.caSecretRef))",message="pinnedSHA256 takes the place of certificateValidation AcceptAny and of caSecretRef"
 type EmailSMTP struct {
-	ServerTLS `json:",inline"`
-	// host name or IP address of the server.
-	// +required
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9:]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`
-	Host string `json:"host"`
-	// port of the server. Default 465.
+	ServerTLS     `json:",inline"`
+	ServerAddress `json:",inline"`
+	// authentication at this server in place of spec.authentication. Default: spec.authentication.
 	// +optional
-	// +kubebuilder:default=465
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=65535
-	Port int32 `json:"port,omitempty"`
+	Authentication *EmailAuthentication `json:"authentication,omitempty"`
 }
 
 // EmailRouting says where new interactions go.
@@ -246,6 +167,9 @@ type EmailRouting struct {
 // EmailAccountStatus is what is known of a mailbox.
 type EmailAccountStatus struct {
 	CommonStatus `json:",inline"`
+	// effective is what the account comes to, the service's presets and the defaults included.
+	// +optional
+	Effective *EffectiveEmailAccount `json:"effective,omitempty"`
 	// certificateSHA256 is the fingerprint of the IMAP server's certificate, in hex.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

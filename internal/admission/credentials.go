@@ -139,8 +139,18 @@ func accountUses(account *v1alpha1.EmailAccount) []use {
 			uses = append(uses, valueUse(what+" of EmailAccount "+account.Name, path, *ref, v1alpha1.ReasonInvalid, check))
 		}
 	}
-	if basic := account.Spec.Authentication.Basic; basic != nil {
-		add(&basic.PasswordSecretRef, specPath.Child("authentication", "basic", "passwordSecretRef"), "password", checkMailboxPassword)
+	for _, a := range []struct {
+		auth *v1alpha1.EmailAuthentication
+		path *field.Path
+		what string
+	}{
+		{&account.Spec.Authentication, specPath.Child("authentication"), ""},
+		{account.Spec.IMAP.Authentication, specPath.Child("imap", "authentication"), "IMAP "},
+		{account.Spec.SMTP.Authentication, specPath.Child("smtp", "authentication"), "SMTP "},
+	} {
+		if a.auth != nil && a.auth.Basic != nil {
+			add(&a.auth.Basic.PasswordSecretRef, a.path.Child("basic", "passwordSecretRef"), a.what+"password", checkMailboxPassword)
+		}
 	}
 	add(account.Spec.IMAP.CASecretRef, specPath.Child("imap", "caSecretRef"), "IMAP CA bundle", checkCABundle)
 	add(account.Spec.SMTP.CASecretRef, specPath.Child("smtp", "caSecretRef"), "SMTP CA bundle", checkCABundle)

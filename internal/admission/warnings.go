@@ -139,18 +139,27 @@ func matches(selector *metav1.LabelSelector, agent *v1alpha1.Agent) bool {
 	return err == nil && s.Matches(labels.Set(agent.Labels))
 }
 
+// usualSecurity of the ports that RFC 8314 names for one way of encryption.
+var usualSecurity = map[int32]v1alpha1.TransportSecurity{
+	993: v1alpha1.SecurityTLS, 465: v1alpha1.SecurityTLS, 143: v1alpha1.SecurityStartTLS, 587: v1alpha1.SecurityStartTLS,
+}
+
 // EmailAccountWarnings say what is legal for an account but not safe.
 func (c Checker) EmailAccountWarnings(_ context.Context, account *v1alpha1.EmailAccount) ([]string, error) {
 	var warnings []string
 	for _, server := range []struct {
 		path string
 		tls  v1alpha1.ServerTLS
-	}{{"spec.imap", account.Spec.IMAP.ServerTLS}, {"spec.smtp", account.Spec.SMTP.ServerTLS}} {
+		at   v1alpha1.ServerAddress
+	}{{"spec.imap", account.Spec.IMAP.ServerTLS, account.Spec.IMAP.ServerAddress}, {"spec.smtp", account.Spec.SMTP.ServerTLS, account.Spec.SMTP.ServerAddress}} {
+		if usual := usualSecurity[server.at.Port]; usual != "" && server.tls.Security != "" && server.tls.Security != usual {
+			warnings = append(warnings, fmt.Sprintf("%s.security: servers usually expect %s on port %d", server.path, usual, server.at.Port))
+		}
 		if server.tls.Security == v1alpha1.SecurityNone {
 			warnings = append(warnings, server.path+".security: None sends mails, and the password if plaintext is Allowed, unencrypted")
 		}
 		if server.tls.CertificateValidation == v1alpha1.CertificateAcceptAny {
-			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority")
+			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate")
 		}
 	}
 	return warnings, nil

@@ -141,3 +141,23 @@ func TestUnknownModules(t *testing.T) {
 		})
 	}
 }
+
+func TestUnusualSecurityOfAPort(t *testing.T) {
+	for name, test := range map[string]struct {
+		port     int32
+		security v1alpha1.TransportSecurity
+		want     []string
+	}{
+		"usual":      {587, v1alpha1.SecurityStartTLS, nil},
+		"left out":   {587, "", nil},
+		"other port": {2525, v1alpha1.SecurityTLS, nil},
+		"unusual":    {587, v1alpha1.SecurityTLS, []string{"spec.smtp.security: servers usually expect StartTLS on port 587"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			account := &v1alpha1.EmailAccount{}
+			account.Spec.SMTP.Port, account.Spec.SMTP.Security = test.port, test.security
+			warnings, err := Checker{}.EmailAccountWarnings(t.Context(), account)
+			checkWarnings(t, warnings, err, test.want)
+		})
+	}
+}

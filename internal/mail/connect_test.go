@@ -1,6 +1,8 @@
 package mail
 
 import (
+	"crypto/tls"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,10 +10,12 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
 func TestSecurities(t *testing.T) {
 	r := newRig(t)
+	pinned, other := pins(t, r.dovecot)
 	cases := []struct {
 		name   string
 		change func(*IMAP)
@@ -25,13 +29,24 @@ func TestSecurities(t *testing.T) {
 			i.Auth.AllowInsecure = true
 		}, ReasonReady, ""},
 		{"none-refused", func(i *IMAP) { i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.None, r.dovecot.CAFile) }, ReasonEncryptionRequired, "clear text"},
-		{"unknown-ca", func(i *IMAP) { i.RootCAs = "" }, ReasonCertificateInvalid, "SHA-256"},
+		{"unknown-ca", func(i *IMAP) { i.RootCAs = "" }, ReasonCertificateInvalid, "pinnedSHA256: " + pinned},
+		{"pinned", func(i *IMAP) { i.RootCAs, i.PinnedSHA256 = "", pinned }, ReasonReady, ""},
+		{"pinned-starttls", func(i *IMAP) {
+			i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.StartTLS, r.dovecot.CAFile)
+			i.RootCAs, i.PinnedSHA256 = "", pinned
+		}, ReasonReady, ""},
+		{"other-pin", func(i *IMAP) { i.PinnedSHA256 = other }, ReasonCertificateInvalid, "not the pinned one; issuer"},
+		{"other-pin-starttls", func(i *IMAP) {
+			i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.StartTLS, r.dovecot.CAFile)
+			i.PinnedSHA256 = other
+		}, ReasonCertificateInvalid, "pinnedSHA256: " + pinned},
 		{"accept-any", func(i *IMAP) { i.RootCAs, i.InsecureSkipVerify = "", true }, ReasonReady, ""},
 		{"not-tls", func(i *IMAP) { i.Server = serverAt(t, r.dovecot.IMAPAddr, remote.TLS, r.dovecot.CAFile) }, ReasonConnectionFailed, "TLS"},
 		{"no-server", func(i *IMAP) { i.Port = 1 }, ReasonConnectionFailed, "refused"},
 		{"no-name", func(i *IMAP) { i.Host = "mail.invalid" }, ReasonDNSFailure, "mail.invalid"},
 		{"no-mailbox", func(i *IMAP) { i.Mailbox = "Inboks" }, ReasonMailboxNotFound, `"Drafts"`},
 		{"wrong-password", func(i *IMAP) { i.Auth.Password = "wrong-one" }, ReasonAuthenticationFailed, "refused"},
+		{"app-password", func(i *IMAP) { i.Auth.Password, i.Auth.AppPassword = "wrong-one", true }, ReasonAppPasswordRequired, "app password"},
 		{"no-sign-in", func(i *IMAP) { i.Auth = remote.Auth{Type: remote.AuthNone} }, ReasonAuthenticationFailed, "none is configured"},
 	}
 	var cfgs []Config
@@ -54,6 +69,17 @@ func TestSecurities(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pins are the fingerprint of the certificate that a server shows, and another one.
+func pins(t *testing.T, d *env.DovecotServer) (shown, other string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", d.IMAPSAddr, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // looks at what is shown, whatever it is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	return remote.Fingerprint(conn.ConnectionState().PeerCertificates[0]), strings.Repeat("0", 64)
 }
 
 // A refused password is not tried again and again, until the Secret changes.

@@ -21,6 +21,7 @@ const (
 	ReasonCertificateInvalid   = remote.ReasonCertificateInvalid
 	ReasonEncryptionRequired   = remote.ReasonEncryptionRequired
 	ReasonAuthenticationFailed = remote.ReasonAuthenticationFailed
+	ReasonAppPasswordRequired  = remote.ReasonAppPasswordRequired
 	ReasonMailboxNotFound      = remote.ReasonMailboxNotFound
 	ReasonTimedOut             = remote.ReasonTimedOut
 	ReasonProtocolError        = remote.ReasonProtocolError
@@ -66,7 +67,7 @@ func (s *status) load(ctx context.Context) error {
 func (s *status) refusedAt() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.previous.ConfigHash == s.value.ConfigHash && s.previous.IMAP == ReasonAuthenticationFailed {
+	if s.previous.ConfigHash == s.value.ConfigHash && remote.SignInRefused(s.previous.IMAP) {
 		return s.previous.UpdatedAt
 	}
 	return time.Time{}

@@ -40,7 +40,7 @@ func (w *worker) run(ctx context.Context) error {
 			return store.ErrLeaseLost
 		}
 		w.report(ctx, err)
-		if remote.ReasonOf(err) == ReasonAuthenticationFailed {
+		if remote.SignInRefused(remote.ReasonOf(err)) {
 			sleep(ctx, sign.delay())
 		} else {
 			sleep(ctx, network.delay())

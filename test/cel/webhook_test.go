@@ -281,7 +281,7 @@ func TestWebhooksAcceptAndWarn(t *testing.T) {
 		"no encryption": {h.object(t, &v1alpha1.EmailAccount{}, `{metadata: {name: a}, spec: {key: A, address: a@b, authentication: {type: None},
 			imap: {host: h, security: None}, smtp: {host: h, certificateValidation: AcceptAny}, routing: {queueRef: {name: q}}}}`),
 			"spec.imap.security: None sends mails, and the password if plaintext is Allowed, unencrypted\n" +
-				"spec.smtp.certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority"},
+				"spec.smtp.certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.warned()

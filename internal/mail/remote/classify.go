@@ -62,6 +62,9 @@ func classifyNetwork(err error) error {
 	return &Error{Reason: ReasonConnectionFailed, Message: "the connection failed", Err: err}
 }
 
+// errNotPinned is why a certificate other than the pinned one is refused.
+var errNotPinned = errors.New("not the pinned certificate")
+
 // certificateMessage says what is wrong with the certificate and all one needs to decide about it.
 func certificateMessage(v *tls.CertificateVerificationError) string {
 	if len(v.UnverifiedCertificates) == 0 {
@@ -79,6 +82,8 @@ func certificateMessage(v *tls.CertificateVerificationError) string {
 		why = fmt.Sprintf("it is not for %q", host.Host)
 	case errors.As(v.Err, &invalid) && invalid.Reason == x509.Expired:
 		why = "it is expired or not yet valid"
+	case errors.Is(v.Err, errNotPinned):
+		why = "it is not the pinned one"
 	case errors.As(v.Err, &unknown):
 		why = "it was signed by an unknown authority"
 	}
@@ -90,7 +95,7 @@ func certificateMessage(v *tls.CertificateVerificationError) string {
 	if len(names) > most {
 		names = append(names[:most:most], "…")
 	}
-	return fmt.Sprintf("certificate refused: %s; issuer %q, names %q, valid until %s, SHA-256 %s",
+	return fmt.Sprintf("certificate refused: %s; issuer %q, names %q, valid until %s; if it is the right one, pin it: pinnedSHA256: %s",
 		why, cut(c.Issuer.String(), 200), cut(strings.Join(names, ","), 300), c.NotAfter.UTC().Format(time.RFC3339), Fingerprint(c))
 }
 

@@ -64,6 +64,9 @@ type Server struct {
 	InsecureSkipVerify bool
 	// RootCAs are PEM certificates trusted in place of the system's; "" means the system's.
 	RootCAs string
+	// PinnedSHA256 is the fingerprint of the one certificate that is accepted, and then without further checks; "" means
+	// that chain and name decide.
+	PinnedSHA256 string
 	// ConnectionTimeout for TCP, TLS and greeting together; default 10 s.
 	ConnectionTimeout time.Duration
 	// AuthenticationTimeout for the sign-in; default 5 s.
@@ -113,6 +116,8 @@ type Auth struct {
 	PasswordVersion string
 	// AllowInsecure lets the password travel over a connection without TLS.
 	AllowInsecure bool
+	// AppPassword says that the server takes a password made for one program only, not the one of the person.
+	AppPassword bool
 }
 
 // Check refuses to send a password over a connection that is not encrypted.
@@ -121,6 +126,26 @@ func (a Auth) Check(s Security) error {
 		return &Error{Reason: ReasonEncryptionRequired, Message: "the password would travel in clear text: use TLS or STARTTLS, or allow insecure authentication"}
 	}
 	return nil
+}
+
+// Refused is what a refused sign-in means; detail is what the server's code adds, "" for nothing.
+func (a Auth) Refused(detail string, cause error) error {
+	if detail != "" {
+		detail = " (" + detail + ")"
+	}
+	if a.AppPassword && a.Type == AuthBasic {
+		return &Error{
+			Reason:  ReasonAppPasswordRequired,
+			Message: "the server refused the username or password" + detail + ": this service takes an app password of 16 letters, which needs two-step verification",
+			Err:     cause,
+		}
+	}
+	return &Error{Reason: ReasonAuthenticationFailed, Message: "the server refused the username or password" + detail, Err: cause}
+}
+
+// SignInRefused reports whether trying the same sign-in again soon may lock the account.
+func SignInRefused(reason string) bool {
+	return reason == ReasonAuthenticationFailed || reason == ReasonAppPasswordRequired
 }
 
 // Conn is a dialled connection whose reads must make progress: go-imap sets deadlines of its own that
@@ -197,17 +222,17 @@ func Dial(ctx context.Context, s Server) (*Conn, error) {
 	return &Conn{Conn: c}, nil
 }
 
-// TLSConfig verifies the server's name and chain (or nothing, with InsecureSkipVerify) and tells
-// fingerprint the SHA-256 of the certificate the server showed.
+// TLSConfig verifies the server's name and chain (the fingerprint, with PinnedSHA256, or nothing, with
+// InsecureSkipVerify) and tells fingerprint the SHA-256 of the certificate the server showed.
 func (s Server) TLSConfig(fingerprint func(string)) (*tls.Config, error) {
 	c := &tls.Config{
 		ServerName: s.Host, MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: s.InsecureSkipVerify, //nolint:gosec // asked for by name: certificateValidation AcceptAny
+		InsecureSkipVerify: s.InsecureSkipVerify || s.PinnedSHA256 != "", //nolint:gosec // asked for by name: certificateValidation AcceptAny, or checked below
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			if len(cs.PeerCertificates) > 0 && fingerprint != nil {
 				fingerprint(Fingerprint(cs.PeerCertificates[0]))
 			}
-			return nil
+			return s.checkPin(cs.PeerCertificates)
 		},
 	}
 	if s.RootCAs != "" {
@@ -216,6 +241,15 @@ func (s Server) TLSConfig(fingerprint func(string)) (*tls.Config, error) {
 		}
 	}
 	return c, nil
+}
+
+// checkPin compares what the server showed with the pinned fingerprint.
+func (s Server) checkPin(shown []*x509.Certificate) error {
+	if s.PinnedSHA256 == "" || (len(shown) > 0 && Fingerprint(shown[0]) == s.PinnedSHA256) {
+		return nil
+	}
+	refused := &tls.CertificateVerificationError{UnverifiedCertificates: shown, Err: errNotPinned}
+	return &Error{Reason: ReasonCertificateInvalid, Message: certificateMessage(refused), Err: refused}
 }
 
 // pool is the last bundle that was parsed: accounts of one center mostly share theirs, and a pool of its own
@@ -281,6 +315,7 @@ const (
 	ReasonCertificateInvalid   = "CertificateInvalid"
 	ReasonEncryptionRequired   = "EncryptionRequired"
 	ReasonAuthenticationFailed = "AuthenticationFailed"
+	ReasonAppPasswordRequired  = "AppPasswordRequired"
 	ReasonMailboxNotFound      = "MailboxNotFound"
 	ReasonTimedOut             = "TimedOut"
 	ReasonProtocolError        = "ProtocolError"

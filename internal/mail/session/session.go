@@ -185,7 +185,7 @@ func (s *Session) authenticate(ctx context.Context) error {
 		}
 	})
 	if err != nil {
-		return authError(err)
+		return authError(s.cfg.Auth, err)
 	}
 	return s.within(ctx, s.cfg.CommandTimeout, "CAPABILITY", func() error {
 		s.caps = s.client.Caps()
@@ -194,7 +194,7 @@ func (s *Session) authenticate(ctx context.Context) error {
 }
 
 // authError separates a refused password from a server that cannot check it now (RFC 5530 codes).
-func authError(err error) error {
+func authError(auth remote.Auth, err error) error {
 	var status *imap.Error
 	if !errors.As(err, &status) {
 		return err
@@ -205,10 +205,8 @@ func authError(err error) error {
 		return &remote.Error{Reason: remote.ReasonConnectionFailed, Message: fmt.Sprintf("the server cannot sign in now (%s)", status.Code), Err: err}
 	case imap.ResponseCodePrivacyRequired:
 		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server takes passwords only over an encrypted connection", Err: err}
-	case "":
-		return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server refused the username or password", Err: err}
 	}
-	return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: fmt.Sprintf("the server refused the username or password (%s)", status.Code), Err: err}
+	return auth.Refused(string(status.Code), err)
 }
 
 // within runs fn and closes the connection when it takes longer than d or ctx ends: go-imap's waits end

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -239,7 +240,7 @@ func (c *connection) authenticate(ctx context.Context) error {
 	case status.Code == 538 || status.Code == 530:
 		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server takes passwords only over an encrypted connection", Err: err}
 	}
-	return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: fmt.Sprintf("the server refused the username or password (%d)", status.Code), Err: err}
+	return c.cfg.Auth.Refused(strconv.Itoa(status.Code), err)
 }
 
 // step runs fn and closes the connection when it takes longer than d or ctx ends.
