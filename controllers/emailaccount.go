@@ -26,6 +26,7 @@ type accountKind struct {
 // accountStore is what an EmailAccount needs of the store.
 type accountStore interface {
 	PutAccount(ctx context.Context, a store.Account) error
+	PutAnswerSettings(ctx context.Context, account store.Key, s store.AnswerSettings) error
 	DeleteAccount(ctx context.Context, key store.Key) error
 	SetAccountAgents(ctx context.Context, account store.Key, agents []string) error
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
@@ -55,6 +56,9 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	}
 	if err != nil {
 		return fmt.Errorf("recording the account: %w", err)
+	}
+	if err := k.store.PutAnswerSettings(ctx, storeKey(e), answerSettings(e)); err != nil {
+		return fmt.Errorf("recording the account's answers: %w", err)
 	}
 	if err := k.routed(ctx, e, s); err != nil {
 		return err

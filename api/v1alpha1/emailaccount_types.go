@@ -65,6 +65,8 @@ type EmailAccountSpec struct {
 	// +required
 	Routing EmailRouting `json:"routing"`
 
+	EmailAnswers `json:",inline"`
+
 	// agents who see all interactions of the account. Without any (AgentsAssigned is False then) an agent sees what is offered to or open with them and
 	// what they were the last to accept.
 	// +optional

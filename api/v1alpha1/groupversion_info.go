@@ -27,6 +27,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Agent{}, &AgentList{},
 		&ContactCenter{}, &ContactCenterList{},
+		&DispositionSet{}, &DispositionSetList{},
 		&EmailAccount{}, &EmailAccountList{},
 		&MessageTemplate{}, &MessageTemplateList{},
 		&PBX{}, &PBXList{},

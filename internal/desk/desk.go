@@ -157,6 +157,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerLists(api)
 	s.registerInteractions(api)
 	s.registerMarks(api)
+	s.registerDispositions(api)
 	s.registerMessages(api)
 	s.registerEvents(api)
 	if err := serveOpenAPI(mux, api); err != nil {
@@ -175,6 +176,8 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 		return problem(CodeNotFound, "")
 	case errors.Is(err, ErrNotSendable):
 		return problem(CodeNotSendable, err.Error())
+	case errors.Is(err, store.ErrDisposing):
+		return problem(CodeDisposing, "")
 	case errors.Is(err, store.ErrPasswordReused):
 		return problem(CodePasswordReused, "choose a password that was not used before")
 	case errors.Is(err, store.ErrCapacity):

@@ -30,6 +30,8 @@ type Interaction struct {
 	Read         bool                   `json:"read" doc:"Whether the last message of the customer was read"`
 	MessageCount int                    `json:"messageCount"`
 	LastMessage  LastMessage            `json:"lastMessage"`
+	Disposition  string                 `json:"disposition,omitempty" example:"Sales/Offer/Accepted" doc:"Path of what it was closed with last"`
+	Note         string                 `json:"dispositionNote,omitempty" doc:"What the agent added to the disposition"`
 	Version      int64                  `json:"version" doc:"Grows with every transition"`
 }
 
@@ -49,7 +51,7 @@ func interactionOf(i store.Interaction) Interaction {
 		ID: i.ID, Channel: i.Channel, Account: i.Account, Queue: i.Queue, State: i.State, Agent: i.Agent,
 		Deadline: timeOrNil(i.Deadline), Title: cmp.Or(i.Title, i.Subject), Tags: append([]string{}, i.Tags...), Subject: i.Subject, Customer: Customer{Address: i.Customer, Name: i.Name},
 		CreatedAt: i.CreatedAt.UTC(), UpdatedAt: i.UpdatedAt.UTC(), Read: i.Read, MessageCount: i.MessageCount,
-		LastMessage: LastMessage{Direction: i.LastDirection}, Version: i.Version,
+		LastMessage: LastMessage{Direction: i.LastDirection}, Disposition: i.Disposition, Note: i.DispositionNote, Version: i.Version,
 	}
 }
 
@@ -92,7 +94,6 @@ func (s *server) registerInteractions(api huma.API) {
 	}
 	command("acceptInteraction", "accept", "Accept an offer", "The interaction is then open with the agent.", CodeOfferGone, s.Store.Accept)
 	command("rejectInteraction", "reject", "Reject an offer", "The queue offers it to others first.", CodeOfferGone, s.Store.Reject)
-	command("closeInteraction", "close", "Close an open interaction", "A later answer of the customer opens it again.", CodeNotOpen, s.Store.CloseInteraction)
 }
 
 func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput, error) {

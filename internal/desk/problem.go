@@ -38,24 +38,29 @@ const (
 	CodeNotUnread          Code = "NOT_UNREAD"
 	CodeCapacityReached    Code = "CAPACITY_REACHED"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
-	CodeNotSendable        Code = "NOT_SENDABLE"
-	CodePhonebarControls   Code = "PHONEBAR_CONTROLS_PRESENCE"
-	CodeHotDeskDenied      Code = "HOT_DESK_DENIED"
-	CodeTelephoneTaken     Code = "TELEPHONE_TAKEN"
-	CodeNotSignedIn        Code = "NOT_SIGNED_IN"
-	CodeForwardingDenied   Code = "FORWARDING_DENIED"
-	CodeNumberForbidden    Code = "NUMBER_FORBIDDEN"
-	CodeRecordingDenied    Code = "RECORDING_DENIED"
-	CodeRecordingLimit     Code = "RECORDING_LIMIT"
-	CodeRecordingState     Code = "RECORDING_STATE"
-	CodeCallNotUp          Code = "CALL_NOT_UP"
-	CodePBXUnavailable     Code = "PBX_UNAVAILABLE"
-	CodeValidation         Code = "VALIDATION"
-	CodeTooLarge           Code = "TOO_LARGE"
-	CodeUnsupportedMedia   Code = "UNSUPPORTED_MEDIA_TYPE"
-	CodeTimeout            Code = "TIMEOUT"
-	CodeUnavailable        Code = "UNAVAILABLE"
-	CodeInternal           Code = "INTERNAL"
+
+	CodeDispositionRequired Code = "DISPOSITION_REQUIRED"
+	CodeDispositionUnknown  Code = "DISPOSITION_UNKNOWN"
+	CodeDisposing           Code = "DISPOSING"
+
+	CodeNotSendable      Code = "NOT_SENDABLE"
+	CodePhonebarControls Code = "PHONEBAR_CONTROLS_PRESENCE"
+	CodeHotDeskDenied    Code = "HOT_DESK_DENIED"
+	CodeTelephoneTaken   Code = "TELEPHONE_TAKEN"
+	CodeNotSignedIn      Code = "NOT_SIGNED_IN"
+	CodeForwardingDenied Code = "FORWARDING_DENIED"
+	CodeNumberForbidden  Code = "NUMBER_FORBIDDEN"
+	CodeRecordingDenied  Code = "RECORDING_DENIED"
+	CodeRecordingLimit   Code = "RECORDING_LIMIT"
+	CodeRecordingState   Code = "RECORDING_STATE"
+	CodeCallNotUp        Code = "CALL_NOT_UP"
+	CodePBXUnavailable   Code = "PBX_UNAVAILABLE"
+	CodeValidation       Code = "VALIDATION"
+	CodeTooLarge         Code = "TOO_LARGE"
+	CodeUnsupportedMedia Code = "UNSUPPORTED_MEDIA_TYPE"
+	CodeTimeout          Code = "TIMEOUT"
+	CodeUnavailable      Code = "UNAVAILABLE"
+	CodeInternal         Code = "INTERNAL"
 )
 
 // Schema lists the codes in the OpenAPI document.
@@ -118,6 +123,12 @@ var codes = map[Code]codeInfo{
 		"The agent holds as many interactions as the channel's capacity allows. Close one first."},
 	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",
 		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
+	CodeDispositionRequired: {http.StatusConflict, "Disposition required",
+		"The account's disposition.mode is Mandatory: close with one of GET …/dispositions. The agent now disposes, and is paused if the account says so."},
+	CodeDispositionUnknown: {http.StatusUnprocessableEntity, "Unknown disposition",
+		"The path is none of GET …/dispositions of this interaction; they may have changed meanwhile."},
+	CodeDisposing: {http.StatusConflict, "Disposing",
+		"The agent is paused until the interactions that they began to dispose are closed."},
 	CodeNotSendable: {http.StatusUnprocessableEntity, "Reply cannot be sent",
 		"No mail can be made of the reply, for example because the customer's mail names no address to answer to; `detail` says why."},
 	CodePhonebarControls: {http.StatusConflict, "The phonebar controls presence",

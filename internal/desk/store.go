@@ -15,6 +15,7 @@ type Store interface {
 	presences
 	conversations
 	answers
+	disposals
 	outgoing
 	feed
 	telephones
@@ -61,7 +62,6 @@ type conversations interface {
 type answers interface {
 	Accept(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	Reject(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
-	CloseInteraction(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	MarkRead(ctx context.Context, namespace, id, agent string) error
 	MarkUnread(ctx context.Context, namespace, id, agent string) error
 	TakeOver(ctx context.Context, namespace, id, agent string) (store.Interaction, error)

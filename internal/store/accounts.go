@@ -60,7 +60,7 @@ func (db *DB) PutAccount(ctx context.Context, a Account) error {
 // System mails go, sent or not: an account made anew shall not send old news.
 func (db *DB) DeleteAccount(ctx context.Context, key Key) error {
 	return db.write(ctx, "delete account", func(t *tx) error {
-		for _, table := range []string{"mailboxes", "locations", "account_status", "account_counters", "account_agents", "system_mails"} {
+		for _, table := range []string{"mailboxes", "locations", "account_status", "account_counters", "account_agents", "system_mails", "account_answers"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND account = ?", key.Namespace, key.Name); err != nil {
 				return err
 			}

@@ -21,6 +21,7 @@ type Store interface {
 	Registrations
 	Voice
 	SystemMails
+	Answers
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)
@@ -93,7 +94,7 @@ type PresenceStore interface {
 	// Signing out or pausing takes back running offers (they return to the queue, reason Paused or SignedOut);
 	// open interactions stay with their agent. Unchanged state writes nothing, whatever the Source. Since is the store's time, not the
 	// caller's. A Telephone is taken as by TakeSeat, in the same transaction and with the same errors; none keeps the present seat, which
-	// signing out releases. ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in.
+	// signing out releases. ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in; ErrDisposing: see BeginDisposing.
 	SetPresence(ctx context.Context, p Presence) error
 	// SignOutAbandoned signs out agents whose last session expired, or was ended by somebody else, more than grace ago. Without it
 	// nobody would, and their phones would go on ringing. It returns how many.
@@ -186,8 +187,9 @@ type Interactions interface {
 	Accept(ctx context.Context, namespace, id, agent string) (Interaction, error)
 	// Reject gives the offer back; the queue offers it on to others first (reason Rejected).
 	Reject(ctx context.Context, namespace, id, agent string) (Interaction, error)
-	// CloseInteraction by its agent; only from Open.
-	CloseInteraction(ctx context.Context, namespace, id, agent string) (Interaction, error)
+	// CloseInteraction by its agent; only from Open. ErrDispositionRequired: d has none and the account wants one;
+	// ErrDispositionUnknown: it is none of DispositionsOf.
+	CloseInteraction(ctx context.Context, namespace, id, agent string, d Disposal) (Interaction, error)
 
 	// Route claims due work (queued interactions, offers past their deadline) so that no two workers get the same, asks decide
 	// for each and applies the transitions in the same transaction, up to limit interactions. It returns how many it

@@ -16,7 +16,7 @@ type interactionRow struct {
 
 const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject, customer, name,
 	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at,
-	title, tags FROM interactions `
+	title, tags, disposition, disposition_note FROM interactions `
 
 func scanInteraction(s scanner) (*interactionRow, error) {
 	var r interactionRow
@@ -24,7 +24,7 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 	var declined, tags string
 	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastAgent, &r.LastQueue, &deadline, &r.Subject,
 		&r.Customer, &r.Name, &created, &updated, &r.Read, &r.MessageCount, &r.LastDirection, &r.Version,
-		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt, &r.Title, &tags); err != nil {
+		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt, &r.Title, &tags, &r.Disposition, &r.DispositionNote); err != nil {
 		return nil, err
 	}
 	r.Deadline, r.CreatedAt, r.UpdatedAt = fromMicros(deadline), fromMicros(created), fromMicros(updated)
@@ -37,7 +37,7 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 	return &r, json.Unmarshal([]byte(declined), &r.declined)
 }
 
-// values are the columns of interactionColumns in their order.
+// values are the columns of insertInteractions in their order.
 func (r *interactionRow) values() []any {
 	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastAgent, r.LastQueue, micros(r.Deadline), r.Subject,
 		r.Customer, r.Name, micros(r.CreatedAt), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection, r.Version,
@@ -168,6 +168,9 @@ func (db *DB) History(ctx context.Context, namespace, interactionID string) ([]T
 // move records a transition of r; the caller saves r. agent is the one the transition is about.
 func (t *tx) move(r *interactionRow, to InteractionState, agent, reason, detail string, now int64) {
 	r.Version++
+	if r.State == StateOpen {
+		t.left = append(t.left, r.ID)
+	}
 	t.transitions = append(t.transitions, []any{r.ID, r.Version, now, r.State, to, agent, r.Queue, reason, clean(detail)})
 	r.State, r.UpdatedAt = to, fromMicros(now)
 }
@@ -292,13 +295,19 @@ func (r *interactionRow) decline(agent string, now int64) {
 }
 
 // CloseInteraction implements Interactions.
-func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string) (Interaction, error) {
+func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string, d Disposal) (Interaction, error) {
 	return db.change(ctx, "close", namespace, id, func(t *tx, r *interactionRow, now int64) error {
 		if r.State != StateOpen || r.Agent != agent {
 			return ErrConflict
 		}
+		if err := t.checkDisposal(ctx, r.Interaction, d); err != nil {
+			return err
+		}
+		if err := t.dispose(ctx, r, d); err != nil {
+			return err
+		}
 		r.Agent, r.Read = "", true
-		t.move(r, StateClosed, agent, "Closed", "", now)
+		t.move(r, StateClosed, agent, "Closed", d.Path, now)
 		t.emitInteraction(EventClosed, r, agent, "")
 		if err := t.queuesChanged(ctx, Key{namespace, agent}); err != nil {
 			return err

@@ -47,7 +47,7 @@ func (db *DB) ListPresence(ctx context.Context, namespace string) ([]Presence, e
 }
 
 // SetPresence implements PresenceStore. Since is the store's time of the change; p.Since is ignored. ErrNotFound: no
-// such agent; ErrConflict: an inactive agent cannot sign in.
+// such agent; ErrConflict: an inactive agent cannot sign in; ErrDisposing: the agent has to choose a disposition before their pause ends.
 func (db *DB) SetPresence(ctx context.Context, p Presence) error {
 	p.Reason = clean(p.Reason)
 	return db.write(ctx, "set presence", func(t *tx) error {
@@ -61,6 +61,13 @@ func (db *DB) SetPresence(ctx context.Context, p Presence) error {
 		}
 		if p.SignedIn && !agent.Active {
 			return ErrConflict
+		}
+		if p.SignedIn && !p.Paused {
+			if held, err := t.isDisposing(ctx, p.Agent); err != nil {
+				return err
+			} else if held {
+				return ErrDisposing
+			}
 		}
 		return t.setPresence(ctx, p)
 	})
@@ -150,10 +157,15 @@ func (t *tx) writePresence(ctx context.Context, p Presence) error {
 	if err != nil {
 		return err
 	}
+	if !p.SignedIn {
+		if _, err := t.exec(ctx, "DELETE FROM disposing WHERE namespace = ? AND agent = ?", p.Agent.Namespace, p.Agent.Name); err != nil {
+			return err
+		}
+	}
 	t.emit(Event{Namespace: p.Agent.Namespace, Kind: EventPresence, Subject: p.Agent.Name, Data: data})
 	_, err = t.exec(ctx, `INSERT INTO presence (namespace, agent, signed_in, paused, reason, since, source) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (namespace, agent) DO UPDATE SET signed_in = excluded.signed_in, paused = excluded.paused,
-		reason = excluded.reason, since = excluded.since, source = excluded.source`,
+		reason = excluded.reason, since = excluded.since, source = excluded.source, disposing = FALSE`,
 		p.Agent.Namespace, p.Agent.Name, p.SignedIn, p.Paused, p.Reason, now, p.Source)
 	return err
 }

@@ -140,13 +140,15 @@ func (c conn) insert(ctx context.Context, into, onConflict string, rows ...[]any
 }
 
 // tx is a write transaction. Locks are always taken in this order, so that transactions never wait for each other
-// in a circle: center or lease, interactions by id, calls by id, queues by name, the event counter. The last two happen in
+// in a circle: center or lease, interactions by id, calls by id, the presence of agents by name, queues by name, the event counter. The last two happen in
 // commit, from what the transaction collected.
 type tx struct {
 	conn
 	db          *DB
 	events      []Event
 	transitions [][]any
+	// left are the interactions that were open and moved: nobody need dispose them any more, unless they are still open with the same agent.
+	left []string
 	// wake is set when something other than an event should wake local readers.
 	wake bool
 	// due and changed are queues that routing must look at: for a new interaction, or because an interaction
@@ -222,6 +224,9 @@ func (t *tx) lockCenter(ctx context.Context, namespace string) error {
 // flush writes what the transaction collected, in lock order.
 func (t *tx) flush(ctx context.Context) error {
 	if err := t.insert(ctx, transitionColumns, "", t.transitions...); err != nil {
+		return err
+	}
+	if err := t.endDisposing(ctx); err != nil {
 		return err
 	}
 	if err := t.flushQueues(ctx); err != nil {

@@ -204,6 +204,9 @@ type Interaction struct {
 	MessageCount int
 	// LastDirection is the direction of the last message.
 	LastDirection Direction
+	// Disposition is the whole path it was closed with last, DispositionNote what the agent added; both may be empty.
+	Disposition     string
+	DispositionNote string
 	// Version grows with every transition; commands name it to act on what they saw.
 	Version int64
 }

@@ -279,7 +279,7 @@ func workAsAgent(ctx context.Context, s store.Store, name string, capacity int, 
 	for _, i := range mine {
 		switch {
 		case i.State == store.StateOpen:
-			_, err = s.CloseInteraction(ctx, ns, i.ID, name)
+			_, err = s.CloseInteraction(ctx, ns, i.ID, name, store.Disposal{})
 			if err == nil {
 				closed.Add(1)
 			}

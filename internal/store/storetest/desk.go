@@ -74,7 +74,7 @@ func testPatch(t *testing.T, open Open) {
 	if c.get(id).Read {
 		t.Fatal("read after having been marked unread")
 	}
-	_, err = c.CloseInteraction(c.ctx, ns, id, agent)
+	_, err = c.CloseInteraction(c.ctx, ns, id, agent, store.Disposal{})
 	c.must(err)
 	c.must(c.MarkUnread(c.ctx, ns, id, "mallory")) // it is with nobody
 	c.must(c.MarkRead(c.ctx, ns, id, "mallory"))
@@ -126,7 +126,7 @@ func testFilters(t *testing.T, open Open) {
 	c.route()
 	_, err = c.Accept(c.ctx, ns, all[0], "alice")
 	c.must(err)
-	_, err = c.CloseInteraction(c.ctx, ns, all[0], "alice")
+	_, err = c.CloseInteraction(c.ctx, ns, all[0], "alice", store.Disposal{})
 	c.must(err)
 	c.wantList("concerns", F{Concerns: "alice", To: start.Add(2 * time.Minute)}, all[1], all[0])
 	c.wantList("concerns nobody", F{Concerns: "bob"})
@@ -193,7 +193,7 @@ func testTakeOver(t *testing.T, open Open) {
 	c.wantReasons(first, "Automatic", "TakenOver")
 	wantErr(t, second(c.TakeOver(c.ctx, ns, first, "alice")), store.ErrConflict)
 	wantErr(t, second(c.TakeOver(c.ctx, ns, next, "alice")), store.ErrCapacity)
-	_, err = c.CloseInteraction(c.ctx, ns, first, "alice")
+	_, err = c.CloseInteraction(c.ctx, ns, first, "alice", store.Disposal{})
 	c.must(err)
 	_, err = c.TakeOver(c.ctx, ns, next, "alice")
 	c.must(err)

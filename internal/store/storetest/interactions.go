@@ -25,7 +25,7 @@ func testInteractions(t *testing.T, open Open) {
 		}
 		for _, err := range []error{
 			second(c.Accept(c.ctx, ns, id, "bob")), second(c.Reject(c.ctx, ns, id, "bob")),
-			second(c.CloseInteraction(c.ctx, ns, id, "alice")), c.MarkRead(c.ctx, ns, id, "bob"),
+			second(c.CloseInteraction(c.ctx, ns, id, "alice", store.Disposal{})), c.MarkRead(c.ctx, ns, id, "bob"),
 		} {
 			wantErr(t, err, store.ErrConflict)
 		}
@@ -44,8 +44,8 @@ func testInteractions(t *testing.T, open Open) {
 			t.Fatalf("returned and stored differ:\n%s", diff)
 		}
 		wantErr(t, second(c.Accept(c.ctx, ns, id, "bob")), store.ErrConflict)
-		wantErr(t, second(c.CloseInteraction(c.ctx, ns, id, "alice")), store.ErrConflict)
-		i, err = c.CloseInteraction(c.ctx, ns, id, "bob")
+		wantErr(t, second(c.CloseInteraction(c.ctx, ns, id, "alice", store.Disposal{})), store.ErrConflict)
+		i, err = c.CloseInteraction(c.ctx, ns, id, "bob", store.Disposal{})
 		if err != nil || i.State != store.StateClosed || i.Agent != "" || i.LastAgent != "bob" {
 			t.Fatalf("%+v, %v", i, err)
 		}

@@ -296,7 +296,7 @@ func testThreads(t *testing.T, open Open) {
 		own := first + ".abc@host"
 		_, err := c.AddReply(c.ctx, store.Message{InteractionID: first, Namespace: ns, Agent: "alice", MessageID: own}, []byte("raw"))
 		c.must(err)
-		_, err = c.CloseInteraction(c.ctx, ns, first, "alice")
+		_, err = c.CloseInteraction(c.ctx, ns, first, "alice", store.Disposal{})
 		c.must(err)
 		c.ingest(c.mail(own))
 		c.wantState(first, store.StateQueued, "")
@@ -309,7 +309,7 @@ func testThreads(t *testing.T, open Open) {
 	})
 	t.Run("automatic does not queue a closed one", func(*testing.T) {
 		id, agent := c.open()
-		_, err := c.CloseInteraction(c.ctx, ns, id, agent)
+		_, err := c.CloseInteraction(c.ctx, ns, id, agent, store.Disposal{})
 		c.must(err)
 		bounce := c.mail(id)
 		bounce.Automatic = true

@@ -37,7 +37,7 @@ func testRouting(t *testing.T, open Open) {
 		c.must(err)
 		c.route()
 		c.wantState(ids[6], store.StateQueued, "")
-		_, err = c.CloseInteraction(c.ctx, ns, ids[1], "bob")
+		_, err = c.CloseInteraction(c.ctx, ns, ids[1], "bob", store.Disposal{})
 		c.must(err)
 		c.route()
 		c.wantState(ids[6], store.StateOffered, "bob")

@@ -51,6 +51,9 @@ func Run(t *testing.T, open Open) {
 		"SystemMails":   testSystemMails,
 		"NewVoicemail":  testNewVoicemail,
 		"Desk":          testDesk,
+		"Dispositions":  testDispositions,
+		"Disposing":     testDisposing,
+		"DisposingRace": testDisposingRace,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
