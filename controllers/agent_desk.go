@@ -36,6 +36,7 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 	}
 	for _, c := range a.Spec.Channels {
 		d.EmailCapacity = int(c.Capacity)
+		d.EmailAutoAnswer = store.AutoAnswer{Enabled: c.AutoAnswer.State == v1alpha1.Enabled, Delay: duration(c.AutoAnswer.Delay, 0)}
 	}
 	if err := k.store.PutAgent(ctx, d); err != nil {
 		return fmt.Errorf("recording the agent: %w", err)

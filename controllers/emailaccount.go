@@ -49,7 +49,8 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	err = k.store.PutAccount(ctx, store.Account{
 		Key: storeKey(e), Label: e.Spec.Key, DisplayName: displayName(e.Spec.DisplayName, e.Name), Address: e.Spec.Address,
 		Queue: e.Spec.Routing.QueueRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
-		Desk: accountDesk(e),
+		Desk:    accountDesk(e),
+		Routing: routingRules(e, center),
 	})
 	if reportTaken(s, err, v1alpha1.ConditionIMAPReady, v1alpha1.ReasonAddressTaken) {
 		return nil

@@ -253,6 +253,10 @@ type AgentChannel struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Capacity int32 `json:"capacity,omitempty"`
+	// autoAnswer of offers of this channel.
+	// +optional
+	// +kubebuilder:default={state: Disabled}
+	AutoAnswer ChannelAutoAnswer `json:"autoAnswer,omitempty"`
 }
 
 // AgentChannelName is a channel with a capacity.

@@ -47,6 +47,11 @@ type ContactCenterSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Email EmailDefaults `json:"email,omitempty"`
+
+	// routing of all accounts of the center.
+	// +optional
+	// +kubebuilder:default={}
+	Routing CenterRouting `json:"routing,omitempty"`
 }
 
 // VoiceRules hold for the calls of all agents.

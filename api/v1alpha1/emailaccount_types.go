@@ -159,8 +159,10 @@ type EmailSMTP struct {
 	Authentication *EmailAuthentication `json:"authentication,omitempty"`
 }
 
-// EmailRouting says where new interactions go.
+// EmailRouting says where new interactions go, and what becomes of replies.
+// +kubebuilder:validation:XValidation:rule="self.model == 'Assigned' ? !has(self.legacy) : !has(self.assignedAgentTimeout)",message="assignedAgentTimeout is only for model Assigned, legacy only for model Legacy"
 type EmailRouting struct {
+	EmailReplies `json:",inline"`
 	// queueRef is the Email queue that new interactions wait in.
 	// +required
 	QueueRef ObjectReference `json:"queueRef"`

@@ -31,7 +31,7 @@ const eventsDescription = `Server-sent events (WHATWG HTML, section 9.2) about t
 connection send the last one as Last-Event-ID and the stream goes on where it stopped.
 
 - ` + "`hello`" + ` comes first: ` + "`{resumed, heartbeatSeconds}`" + `. When ` + "`resumed`" + ` is false, reload what you show.
-- ` + "`presence`, `permissions.changed`, `clientLogs.enabled`, `clientLogs.disabled`, `interaction.offered`, `interaction.offerEnded`, `interaction.opened`, `interaction.message`, `interaction.updated`, `interaction.closed`, `interaction.queued`, `message.state`, `credential`, `seat`, `forwarding`, `voicemail`, `call.updated`, `recording.started`, `recording.paused`, `recording.resumed`, `recording.stopped`" + `:
+- ` + "`presence`, `permissions.changed`, `clientLogs.enabled`, `clientLogs.disabled`, `interaction.offered`, `interaction.offerEnded`, `interaction.opened`, `interaction.message`, `interaction.updated`, `interaction.closed`, `interaction.queued`, `interaction.unread`, `message.state`, `credential`, `seat`, `forwarding`, `voicemail`, `call.updated`, `recording.started`, `recording.paused`, `recording.resumed`, `recording.stopped`" + `:
   ` + "`{subject, at, data}`" + `, where subject is the id or name of what changed: of the call for ` + "`call.*` and `recording.*`" + `. Who is on the
   other side of a call is in ` + "`GET /v1/calls/{id}`" + ` only.
 - ` + "`end`" + `: ` + "`{code}`" + `; the session has ended, do not reconnect before signing in again.

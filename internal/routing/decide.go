@@ -99,7 +99,10 @@ func passedOver(i Interaction, candidates []Candidate) string {
 	named, more := 0, 0
 	for n := range candidates {
 		c := &candidates[n]
-		why := hindrance(i, c)
+		why := c.Hindrance()
+		if why == "" && i.Declined[c.Agent] > 0 {
+			why = "declined"
+		}
 		// Who is signed out is the normal case in a large team and explains little.
 		if why == "" || why == signedOut && len(candidates) > mentioned {
 			continue
@@ -119,7 +122,8 @@ func passedOver(i Interaction, candidates []Candidate) string {
 
 const signedOut = "signed out"
 
-func hindrance(i Interaction, c *Candidate) string {
+// Hindrance says in words why the agent cannot take one more interaction; empty when it can.
+func (c Candidate) Hindrance() string {
 	switch {
 	case !c.Active:
 		return "deactivated"
@@ -129,8 +133,6 @@ func hindrance(i Interaction, c *Candidate) string {
 		return "paused"
 	case !c.Available():
 		return fmt.Sprintf("at capacity %d/%d", c.Load, c.Capacity)
-	case i.Declined[c.Agent] > 0:
-		return "declined"
 	}
 	return ""
 }

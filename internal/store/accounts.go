@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -17,9 +18,12 @@ func queuesOf(ctx context.Context, c conn, agent Key) ([]string, error) {
 
 func scanAccount(s scanner) (Account, error) {
 	var a Account
-	var desk string
-	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active, &desk)
+	var desk, rules string
+	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active, &desk, &rules)
 	if err != nil {
+		return Account{}, err
+	}
+	if err := json.Unmarshal([]byte(rules), &a.Routing); err != nil {
 		return Account{}, err
 	}
 	return a, json.Unmarshal([]byte(desk), &a.Desk)
@@ -27,7 +31,7 @@ func scanAccount(s scanner) (Account, error) {
 
 func getAccount(ctx context.Context, c conn, key Key) (Account, error) {
 	return one(ctx, c, scanAccount,
-		"SELECT namespace, name, label, display_name, address, queue, active, desk FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+		"SELECT namespace, name, label, display_name, address, queue, active, desk, routing FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
 }
 
 // GetAccount implements Directory.
@@ -41,16 +45,16 @@ func (db *DB) GetAccount(ctx context.Context, key Key) (Account, error) {
 
 // PutAccount implements Directory.
 func (db *DB) PutAccount(ctx context.Context, a Account) error {
-	if old, err := getAccount(ctx, db.read(), a.Key); err == nil && old == a {
+	if old, err := getAccount(ctx, db.read(), a.Key); err == nil && reflect.DeepEqual(old, a) {
 		return nil
 	}
 	return db.write(ctx, "put account", func(t *tx) error {
 		t.wake = true
-		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active, desk)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
+		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active, desk, routing)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
 			display_name = excluded.display_name, address = excluded.address, queue = excluded.queue, active = excluded.active,
-			desk = excluded.desk`,
-			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active, toJSON(a.Desk))
+			desk = excluded.desk, routing = excluded.routing`,
+			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active, toJSON(a.Desk), toJSON(a.Routing))
 		return err
 	})
 }

@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-const agentColumns = "SELECT namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs FROM agents "
+const agentColumns = "SELECT namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs, auto_answer FROM agents "
 
 func scanAgent(s scanner) (Agent, error) {
 	var a Agent
+	var answer int64
 	err := s.Scan(&a.Namespace, &a.Name, &a.Username, &a.DisplayName, &a.Alias, &a.Email, &a.Extension, &a.Active, &a.EmailCapacity, &a.Profile,
-		&a.Permissions, &a.ClientLogs)
+		&a.Permissions, &a.ClientLogs, &answer)
+	a.EmailAutoAnswer = autoAnswerOf(answer)
 	for _, document := range []*[]byte{&a.Profile, &a.Permissions, &a.ClientLogs} {
 		if len(*document) == 0 {
 			*document = nil
@@ -28,7 +30,8 @@ func getAgent(ctx context.Context, c conn, key Key) (Agent, error) {
 
 func sameAgent(a, b Agent) bool {
 	return a.Key == b.Key && a.Username == b.Username && a.DisplayName == b.DisplayName && a.Alias == b.Alias && a.Email == b.Email &&
-		a.Extension == b.Extension && a.Active == b.Active && a.EmailCapacity == b.EmailCapacity && bytes.Equal(a.Profile, b.Profile) &&
+		a.Extension == b.Extension && a.Active == b.Active && a.EmailCapacity == b.EmailCapacity && a.EmailAutoAnswer == b.EmailAutoAnswer &&
+		bytes.Equal(a.Profile, b.Profile) &&
 		bytes.Equal(a.Permissions, b.Permissions) && bytes.Equal(a.ClientLogs, b.ClientLogs)
 }
 
@@ -112,14 +115,14 @@ func moreRoom(old, a Agent) bool {
 
 func (t *tx) writeAgent(ctx context.Context, a Agent) error {
 	_, err := t.exec(ctx, `INSERT INTO agents
-		(namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(namespace, name, username, display_name, alias, email, extension, active, email_capacity, profile, permissions, client_logs, auto_answer)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (namespace, name) DO UPDATE SET username = excluded.username, display_name = excluded.display_name,
 		alias = excluded.alias, email = excluded.email, extension = excluded.extension, active = excluded.active,
 		email_capacity = excluded.email_capacity, profile = excluded.profile, permissions = excluded.permissions,
-		client_logs = excluded.client_logs`,
+		client_logs = excluded.client_logs, auto_answer = excluded.auto_answer`,
 		a.Namespace, a.Name, a.Username, a.DisplayName, a.Alias, a.Email, a.Extension, a.Active, a.EmailCapacity,
-		notNull(a.Profile), notNull(a.Permissions), notNull(a.ClientLogs))
+		notNull(a.Profile), notNull(a.Permissions), notNull(a.ClientLogs), autoAnswerMicros(a.EmailAutoAnswer))
 	return err
 }
 
@@ -163,7 +166,7 @@ func (t *tx) signOut(ctx context.Context, agent Key, reason string) error {
 	if _, err := t.exec(ctx, "DELETE FROM sessions WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
 		return err
 	}
-	if err := t.returnInteractions(ctx, agent, reason, StateOffered); err != nil {
+	if err := t.ownerLeft(ctx, agent, reason); err != nil {
 		return err
 	}
 	if err := t.releaseSeat(ctx, agent); err != nil {
@@ -328,7 +331,7 @@ func (db *DB) DeleteQueue(ctx context.Context, key Key) error {
 		if err := t.lockCenter(ctx, key.Namespace); err != nil {
 			return err
 		}
-		const waiting = interactionColumns + "WHERE namespace = ? AND queue = ? AND state = 'Queued' ORDER BY id FOR UPDATE"
+		const waiting = interactionColumns + "WHERE namespace = ? AND queue = ? AND state = 'Queued' AND for_agent = '' ORDER BY id FOR UPDATE"
 		// Read for the order of locks only.
 		if _, err := all(ctx, t.conn, scanInteraction, waiting, key.Namespace, key.Name); err != nil {
 			return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 )
 
 // Most thread keys of one mail that are looked up: References can be as long as a mail.
@@ -54,7 +56,9 @@ type ingest struct {
 	*tx
 	account   Key
 	now       int64
-	queue     string // where new interactions go, "" = there is none
+	queue     string                   // where new interactions go, "" = there is none
+	rules     map[string]routing.Rules // by account
+	here      map[string]bool          // agents of open interactions who are there
 	locations map[location]string
 	contents  map[string]string // message ids by sha256
 	of        map[string]string // interaction ids by message id
@@ -180,7 +184,10 @@ func (in *ingest) loadThreads(ctx context.Context, mails []IngestMail) error {
 	if err != nil {
 		return err
 	}
-	return in.loadQueues(ctx)
+	if err := in.loadQueues(ctx); err != nil {
+		return err
+	}
+	return in.loadOwners(ctx)
 }
 
 // loadQueues finds out which of the queues concerned exist.
@@ -201,6 +208,7 @@ func (in *ingest) loadQueues(ctx context.Context) error {
 	if in.fallback[a.Queue] {
 		in.queue = a.Queue
 	}
+	in.rules = map[string]routing.Rules{in.account.Name: a.Routing}
 	return err
 }
 
@@ -251,14 +259,18 @@ func (in *ingest) interaction(m *IngestMail) (r *interactionRow, joined bool, er
 	now := fromMicros(in.now)
 	r = &interactionRow{Interaction: Interaction{ID: id, Namespace: in.account.Namespace, Channel: ChannelEmail, Account: in.account.Name,
 		Subject: clean(m.Message.Subject), Customer: clean(m.Message.From), Name: clean(m.CustomerName), CreatedAt: now}, queuedAt: in.now}
-	in.place(r, in.queue, m.Automatic, "Ingested")
+	in.place(r, in.queue, m.Automatic, "Ingested", in.rules[in.account.Name], false)
 	in.rows[id] = r
 	in.created = append(in.created, r)
 	return r, false, nil
 }
 
 // place sends an interaction that nobody has to a queue, or to Unread with the reason why not.
-func (in *ingest) place(r *interactionRow, queue string, automatic bool, reason string) {
+func (in *ingest) place(r *interactionRow, queue string, automatic bool, reason string, rules routing.Rules, reply bool) {
+	if reply && !automatic && rules.Model == routing.ModelLegacy && r.LastAgent != "" {
+		in.want(r, queue, rules, reason)
+		return
+	}
 	to, kind := StateQueued, EventQueued
 	switch {
 	case automatic:
@@ -267,6 +279,7 @@ func (in *ingest) place(r *interactionRow, queue string, automatic bool, reason 
 		to, kind, reason = StateUnread, EventUnread, "NoQueue"
 	}
 	r.Queue, r.Agent, r.queuedAt, r.declined, r.seenGen, r.retryAt = queue, "", in.now, nil, 0, 0
+	r.forAgent, r.precedence, r.timers = "", precedenceOf(rules, reply), r.timers.Requeued()
 	in.move(r, to, "", reason, "", in.now)
 	in.emitInteraction(kind, r, "", reason)
 	if to == StateQueued {
@@ -278,6 +291,8 @@ func (in *ingest) join(r *interactionRow, m *IngestMail) {
 	if !slices.Contains(in.created, r) && !slices.Contains(in.changed, r) {
 		in.changed = append(in.changed, r)
 	}
+	r.timers = r.timers.Heard()
+	rules := in.rules[r.Account]
 	switch r.State {
 	case StateClosed, StateUnread:
 		if m.Automatic && r.State == StateUnread {
@@ -287,10 +302,16 @@ func (in *ingest) join(r *interactionRow, m *IngestMail) {
 		if in.fallback[r.LastQueue] {
 			queue = r.LastQueue
 		}
-		in.place(r, queue, m.Automatic, "Reopened")
+		in.place(r, queue, m.Automatic, "Reopened", rules, true)
 	case StateQueued:
-		in.due[Key{r.Namespace, r.Queue}] = true // a router may have passed over the locked row
-	case StateOffered, StateOpen: // it stays with its agent
+		if r.forAgent == "" {
+			in.due[Key{r.Namespace, r.Queue}] = true // a router may have passed over the locked row
+		}
+	case StateOffered: // it stays with its agent
+	case StateOpen:
+		if !m.Automatic { // an automatic answer is nothing to wait for
+			r.timers = r.timers.Reply(rules, in.here[r.Agent], fromMicros(in.now))
+		}
 	}
 	in.emitInteraction(EventMessage, r, r.Agent, "")
 }

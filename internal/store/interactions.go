@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 )
 
 // interactionRow is an interaction with what routing remembers of it.
@@ -12,19 +15,29 @@ type interactionRow struct {
 	Interaction
 	queuedAt, seenGen, retryAt, declinedAt int64
 	declined                               map[string]int
+
+	// precedence 0 waits before 1; forAgent is whom it waits for, empty for any member of its queue.
+	precedence int64
+	forAgent   string
+	timers     routing.Timers
+	// looked: routing has just seen that it waits for forAgent.
+	looked bool
 }
 
 const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject, customer, name,
 	created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at,
-	title, tags, disposition, disposition_note FROM interactions `
+	title, tags, disposition, disposition_note,
+	precedence, for_agent, timers, wait_detail
+	FROM interactions `
 
 func scanInteraction(s scanner) (*interactionRow, error) {
 	var r interactionRow
 	var deadline, created, updated int64
-	var declined, tags string
+	var declined, tags, timers string
 	if err := s.Scan(&r.ID, &r.Namespace, &r.Channel, &r.Account, &r.Queue, &r.State, &r.Agent, &r.LastAgent, &r.LastQueue, &deadline, &r.Subject,
 		&r.Customer, &r.Name, &created, &updated, &r.Read, &r.MessageCount, &r.LastDirection, &r.Version,
-		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt, &r.Title, &tags, &r.Disposition, &r.DispositionNote); err != nil {
+		&r.queuedAt, &r.seenGen, &r.retryAt, &declined, &r.declinedAt, &r.Title, &tags, &r.Disposition, &r.DispositionNote,
+		&r.precedence, &r.forAgent, &timers, &r.WaitDetail); err != nil {
 		return nil, err
 	}
 	r.Deadline, r.CreatedAt, r.UpdatedAt = fromMicros(deadline), fromMicros(created), fromMicros(updated)
@@ -34,6 +47,10 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 	if len(r.Tags) == 0 {
 		r.Tags = nil
 	}
+	var err error
+	if r.timers, err = timersOf(timers); err != nil {
+		return nil, err
+	}
 	return &r, json.Unmarshal([]byte(declined), &r.declined)
 }
 
@@ -41,27 +58,50 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 func (r *interactionRow) values() []any {
 	return []any{r.ID, r.Namespace, r.Channel, r.Account, r.Queue, r.State, r.Agent, r.LastAgent, r.LastQueue, micros(r.Deadline), r.Subject,
 		r.Customer, r.Name, micros(r.CreatedAt), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection, r.Version,
-		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt, r.Title, toJSON(cleanAll(r.Tags))}
+		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt, r.Title, toJSON(cleanAll(r.Tags)),
+		r.precedence, r.forAgent, timersText(r.timers), r.arm(), r.WaitDetail}
 }
 
 const insertInteractions = `interactions (id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject,
 	customer, name, created_at, updated_at, is_read, message_count, last_direction, version, queued_at, seen_gen, retry_at, declined, declined_at,
-	title, tags)`
+	title, tags,
+	precedence, for_agent, timers, timer_at, wait_detail)`
 
 // save writes the changing columns of rows that this transaction holds locked.
 func (t *tx) save(ctx context.Context, rows ...*interactionRow) error {
 	values := make([][]any, len(rows))
 	for i, r := range rows {
-		values[i] = []any{r.ID, r.State, r.Agent, r.Queue, r.LastQueue, r.LastDirection, toJSON(r.declined), r.Read, micros(r.Deadline),
-			micros(r.UpdatedAt), r.MessageCount, r.Version, r.queuedAt, r.seenGen, r.retryAt, r.declinedAt, r.LastAgent, toJSON(cleanAll(r.Tags))}
+		values[i] = r.changing()
 	}
-	const text, number = "CAST(? AS TEXT)", "CAST(? AS BIGINT)"
-	const tuple = "(" + text + "," + text + "," + text + "," + text + "," + text + "," + text + "," + text + ",CAST(? AS BOOLEAN)," +
-		number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + number + "," + text + "," + text + ")"
-	return t.bulk(ctx, `UPDATE interactions SET state = v.column2, agent = v.column3, queue = v.column4, last_queue = v.column5,
-		last_direction = v.column6, declined = v.column7, is_read = v.column8, deadline = v.column9, updated_at = v.column10,
-		message_count = v.column11, version = v.column12, queued_at = v.column13, seen_gen = v.column14, retry_at = v.column15,
-		declined_at = v.column16, last_agent = v.column17, tags = v.column18 FROM (VALUES `, tuple, ") AS v WHERE interactions.id = v.column1", values)
+	var set, tuple strings.Builder
+	for n, c := range changingColumns {
+		fmt.Fprintf(&set, ", %s = v.column%d", c.name, n+2)
+		tuple.WriteString(",CAST(? AS " + c.kind + ")")
+	}
+	return t.bulk(ctx, "UPDATE interactions SET "+set.String()[2:]+" FROM (VALUES ", "(CAST(? AS TEXT)"+tuple.String()+")",
+		") AS v WHERE interactions.id = v.column1", values)
+}
+
+// changingColumns are those of changing in its order, after the id.
+var changingColumns = []struct{ name, kind string }{
+	{"account", "TEXT"}, {"queue", "TEXT"}, {"state", "TEXT"}, {"agent", "TEXT"}, {"last_agent", "TEXT"}, {"last_queue", "TEXT"},
+	{"deadline", "BIGINT"}, {"updated_at", "BIGINT"}, {"is_read", "BOOLEAN"}, {"message_count", "BIGINT"}, {"last_direction", "TEXT"},
+	{"version", "BIGINT"},
+	{"queued_at", "BIGINT"}, {"seen_gen", "BIGINT"}, {"retry_at", "BIGINT"}, {"declined", "TEXT"}, {"declined_at", "BIGINT"},
+	{"precedence", "BIGINT"}, {"for_agent", "TEXT"}, {"timers", "TEXT"}, {"timer_at", "BIGINT"}, {"wait_detail", "TEXT"},
+	{"tags", "TEXT"},
+}
+
+func (r *interactionRow) changing() []any {
+	return []any{
+		r.ID,
+		r.Account, r.Queue, r.State, r.Agent, r.LastAgent, r.LastQueue,
+		micros(r.Deadline), micros(r.UpdatedAt), r.Read, r.MessageCount, r.LastDirection,
+		r.Version,
+		r.queuedAt, r.seenGen, r.retryAt, toJSON(r.declined), r.declinedAt,
+		r.precedence, r.forAgent, timersText(r.timers), r.arm(), r.WaitDetail,
+		toJSON(cleanAll(r.Tags)),
+	}
 }
 
 func getInteraction(ctx context.Context, c conn, namespace, id, lock string) (*interactionRow, error) {
@@ -73,6 +113,16 @@ func (db *DB) GetInteraction(ctx context.Context, namespace, id string) (Interac
 	r, err := getInteraction(ctx, db.read(), namespace, id, "")
 	if err != nil {
 		return Interaction{}, fmt.Errorf("store: interaction %s: %w", id, err)
+	}
+	if r.State == StateQueued && r.forAgent == "" {
+		// While nobody has room the queue is not looked through, and what it says holds for everything in it.
+		detail, err := one(ctx, db.read(), scalar[string], "SELECT wait_detail FROM queues WHERE namespace = ? AND name = ?", namespace, r.Queue)
+		if ignoreNotFound(err) != nil {
+			return Interaction{}, fmt.Errorf("store: interaction %s: %w", id, err)
+		}
+		if detail != "" {
+			r.WaitDetail = detail
+		}
 	}
 	return r.Interaction, nil
 }
@@ -172,7 +222,7 @@ func (t *tx) move(r *interactionRow, to InteractionState, agent, reason, detail 
 		t.left = append(t.left, r.ID)
 	}
 	t.transitions = append(t.transitions, []any{r.ID, r.Version, now, r.State, to, agent, r.Queue, reason, clean(detail)})
-	r.State, r.UpdatedAt = to, fromMicros(now)
+	r.State, r.UpdatedAt, r.WaitDetail = to, fromMicros(now), ""
 }
 
 // emitInteraction tells about r; agent as in Event.
@@ -209,17 +259,23 @@ func (t *tx) requeue(ctx context.Context, rows []*interactionRow, reason, detail
 			known[r.Queue] = exists
 		}
 		agent, from := r.Agent, r.State
-		r.Agent, r.Deadline, r.seenGen, r.retryAt = "", time.Time{}, 0, 0
-		to, kind := StateQueued, EventQueued
+		r.Agent, r.Deadline, r.seenGen, r.retryAt, r.timers = "", time.Time{}, 0, 0, r.timers.OfferEnded()
 		if !exists {
-			to, kind = StateUnread, EventUnread
+			r.timers = r.timers.QueueGone(fromMicros(now))
+		}
+		// What waits for an agent needs no queue, and what has a deadline left is that deadline's.
+		_, next := r.timers.Next(routing.Queued)
+		timed := r.forAgent != "" || !exists && !next.IsZero() && !next.After(fromMicros(now))
+		to, kind := StateQueued, EventQueued
+		if !exists && !timed {
+			to, kind, r.timers = StateUnread, EventUnread, r.timers.Requeued()
 		}
 		t.move(r, to, agent, reason, detail, now)
 		if from == StateOffered {
 			t.emitInteraction(EventOfferEnded, r, agent, reason)
 		}
 		t.emitInteraction(kind, r, "", reason)
-		if exists {
+		if exists && !timed {
 			t.due[Key{r.Namespace, r.Queue}] = true
 		}
 		if from == StateOffered || from == StateOpen {
@@ -268,9 +324,9 @@ func (db *DB) Accept(ctx context.Context, namespace, id, agent string) (Interact
 		if !r.runningOffer(agent, now) {
 			return ErrConflict
 		}
-		r.Deadline, r.LastAgent, r.LastQueue, r.declined = time.Time{}, agent, r.Queue, nil
-		t.move(r, StateOpen, agent, "Accepted", "", now)
-		t.emitInteraction(EventOpened, r, agent, "")
+		if err := t.accept(ctx, r, agent, "Accepted", now); err != nil {
+			return err
+		}
 		return t.save(ctx, r)
 	})
 }
@@ -281,8 +337,7 @@ func (db *DB) Reject(ctx context.Context, namespace, id, agent string) (Interact
 		if !r.runningOffer(agent, now) {
 			return ErrConflict
 		}
-		r.decline(agent, now)
-		return t.requeue(ctx, []*interactionRow{r}, "Rejected", "")
+		return t.reject(ctx, r, agent, now)
 	})
 }
 
@@ -306,7 +361,7 @@ func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string,
 		if err := t.dispose(ctx, r, d); err != nil {
 			return err
 		}
-		r.Agent, r.Read = "", true
+		r.Agent, r.Read, r.timers = "", true, routing.Timers{}
 		t.move(r, StateClosed, agent, "Closed", d.Path, now)
 		t.emitInteraction(EventClosed, r, agent, "")
 		if err := t.queuesChanged(ctx, Key{namespace, agent}); err != nil {
@@ -325,7 +380,7 @@ func (db *DB) MarkRead(ctx context.Context, namespace, id, agent string) error {
 		if r.Read {
 			return nil
 		}
-		r.Read = true
+		r.Read, r.timers = true, r.timers.Read()
 		return t.save(ctx, r)
 	})
 	return err

@@ -40,7 +40,12 @@ func (db *DB) AddReply(ctx context.Context, m Message, raw []byte) (Message, err
 		if err := t.insert(ctx, insertMessageIDs, "ON CONFLICT DO NOTHING", []any{r.Namespace, r.Account, key, r.ID}); err != nil {
 			return err
 		}
+		rules, err := t.rulesOf(ctx, r.Namespace, r.Account)
+		if err != nil {
+			return err
+		}
 		r.MessageCount++
+		r.timers = r.timers.Answered(rules, fromMicros(now))
 		r.LastDirection, r.Read, r.UpdatedAt = Outbound, true, fromMicros(now)
 		t.emitInteraction(EventMessage, r, r.Agent, "")
 		return t.save(ctx, r)

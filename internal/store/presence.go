@@ -95,10 +95,13 @@ func (t *tx) setPresence(ctx context.Context, p Presence) error {
 		if err := t.releaseSeat(ctx, p.Agent); err != nil {
 			return err
 		}
-		return t.returnInteractions(ctx, p.Agent, "SignedOut", StateOffered)
+		return t.ownerLeft(ctx, p.Agent, "SignedOut")
 	case p.Paused:
-		return t.returnInteractions(ctx, p.Agent, "Paused", StateOffered)
+		return t.ownerLeft(ctx, p.Agent, "Paused")
 	case !old.SignedIn || old.Paused:
+		if err := t.ownerBack(ctx, p.Agent); err != nil {
+			return err
+		}
 		return t.queuesChanged(ctx, p.Agent)
 	}
 	return nil

@@ -55,7 +55,8 @@ func (db *DB) dueCenters(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	return all(ctx, db.read(), scalar[string], `SELECT namespace FROM queues WHERE due_at > 0 AND due_at <= ?
-		UNION SELECT namespace FROM interactions WHERE state = 'Offered' AND deadline <= ?`, now, now)
+		UNION SELECT namespace FROM interactions WHERE state = 'Offered' AND deadline <= ?
+		UNION SELECT namespace FROM interactions WHERE timer_at > 0 AND timer_at <= ?`, now, now, now)
 }
 
 func (db *DB) routeCenter(ctx context.Context, namespace string, limit int, decide routing.Decider, lock string) (looked int, free bool, err error) {
@@ -99,6 +100,7 @@ type agentLoad struct {
 	load        int
 	lastOffered int64
 	changed     bool
+	autoAnswer  AutoAnswer
 }
 
 type routedQueue struct {
@@ -109,9 +111,12 @@ type routedQueue struct {
 }
 
 func (r *router) run(ctx context.Context) error {
+	if err := r.runTimers(ctx); err != nil {
+		return err
+	}
 	expired, err := all(ctx, r.conn, scanInteraction, interactionColumns+
-		"WHERE state = 'Offered' AND deadline <= ? AND namespace = ? ORDER BY deadline, id LIMIT ? FOR UPDATE SKIP LOCKED",
-		r.now, r.namespace, r.left)
+		`WHERE state = 'Offered' AND deadline <= ? AND namespace = ? AND (timer_at = 0 OR timer_at > ?)
+		ORDER BY deadline, id LIMIT ? FOR UPDATE SKIP LOCKED`, r.now, r.namespace, r.now, r.left)
 	if err != nil {
 		return err
 	}

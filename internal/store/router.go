@@ -27,14 +27,15 @@ func (r *router) queue(ctx context.Context, q *routedQueue) error {
 	}
 	fetch := min(r.left, r.room(q))
 	waiting, err := all(ctx, r.conn, scanInteraction, interactionColumns+`WHERE namespace = ? AND queue = ? AND state = 'Queued'
-		AND (seen_gen < ? OR (retry_at > 0 AND retry_at <= ?)) ORDER BY queued_at, id LIMIT ? FOR UPDATE SKIP LOCKED`,
+		AND for_agent = ''
+		AND (seen_gen < ? OR (retry_at > 0 AND retry_at <= ?)) ORDER BY precedence, queued_at, id LIMIT ? FOR UPDATE SKIP LOCKED`,
 		r.namespace, q.Name, q.gen, r.now, fetch)
 	if err != nil {
 		return err
 	}
 	q.work = append(q.work, waiting...)
 	slices.SortStableFunc(q.work, func(a, b *interactionRow) int {
-		return cmp.Or(cmp.Compare(a.queuedAt, b.queuedAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.precedence, b.precedence), cmp.Compare(a.queuedAt, b.queuedAt), cmp.Compare(a.ID, b.ID))
 	})
 	changed := q.work[:0:0]
 	for _, i := range q.work {
@@ -44,7 +45,7 @@ func (r *router) queue(ctx context.Context, q *routedQueue) error {
 			}
 			r.left--
 		}
-		if err := r.apply(q, i, expired[i.ID]); err != nil {
+		if err := r.apply(ctx, q, i, expired[i.ID]); err != nil {
 			return err
 		}
 		changed = append(changed, i)
@@ -58,8 +59,10 @@ func (r *router) queue(ctx context.Context, q *routedQueue) error {
 // finishQueue says when the queue is due next.
 func (r *router) finishQueue(ctx context.Context, q *routedQueue, finished bool) error {
 	var due int64
+	var wait string
 	switch {
 	case r.room(q) == 0: // the next change makes it due
+		wait = routing.Decide(routing.Interaction{}, q.Queue, q.members, fromMicros(r.now)).Detail
 	case !finished:
 		due = r.now
 	default:
@@ -69,28 +72,42 @@ func (r *router) finishQueue(ctx context.Context, q *routedQueue, finished bool)
 			return err
 		}
 	}
-	_, err := r.exec(ctx, "UPDATE queues SET due_at = ?, last_offered = ? WHERE namespace = ? AND name = ?",
-		due, q.LastOffered, r.namespace, q.Name)
+	_, err := r.exec(ctx, "UPDATE queues SET due_at = ?, last_offered = ?, wait_detail = ? WHERE namespace = ? AND name = ?",
+		due, q.LastOffered, wait, r.namespace, q.Name)
 	return err
+}
+
+// candidate is an agent as the router reads it.
+type candidate struct {
+	routing.Candidate
+	lastOffered int64
+	autoAnswer  AutoAnswer
+}
+
+const candidateColumns = `SELECT a.name, a.active, a.email_capacity, a.auto_answer, a.last_offered, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE),
+	CASE WHEN a.active AND COALESCE(p.signed_in AND NOT p.paused, FALSE) THEN (SELECT COUNT(*) FROM interactions i
+	WHERE i.namespace = a.namespace AND i.agent = a.name AND i.agent <> '' AND i.channel = 'Email' AND i.state IN ('Offered', 'Open'))
+	ELSE 0 END,`
+
+func scanCandidate(s scanner) (candidate, error) {
+	var c candidate
+	var answer int64
+	err := s.Scan(&c.Agent, &c.Active, &c.Capacity, &answer, &c.lastOffered, &c.SignedIn, &c.Paused, &c.Load, &c.Penalty)
+	c.LastOffered, c.autoAnswer = fromMicros(c.lastOffered), autoAnswerOf(answer)
+	return c, err
 }
 
 func (r *router) loadMembers(ctx context.Context, q *routedQueue) error {
 	var err error
 	q.members, err = all(ctx, r.conn, func(s scanner) (routing.Candidate, error) {
-		var c routing.Candidate
-		var last int64
-		err := s.Scan(&c.Agent, &c.Penalty, &c.Active, &c.Capacity, &last, &c.SignedIn, &c.Paused, &c.Load)
+		c, err := scanCandidate(s)
 		if a := r.agents[c.Agent]; a == nil {
-			r.agents[c.Agent] = &agentLoad{load: c.Load, lastOffered: last}
+			r.agents[c.Agent] = &agentLoad{load: c.Load, lastOffered: c.lastOffered, autoAnswer: c.autoAnswer}
 		} else { // another queue of this transaction may have given it something
-			c.Load, last = a.load, a.lastOffered
+			c.Load, c.LastOffered = a.load, fromMicros(a.lastOffered)
 		}
-		c.LastOffered = fromMicros(last)
-		return c, err
-	}, `SELECT a.name, m.penalty, a.active, a.email_capacity, a.last_offered, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE),
-		CASE WHEN a.active AND COALESCE(p.signed_in AND NOT p.paused, FALSE) THEN (SELECT COUNT(*) FROM interactions i
-		WHERE i.namespace = m.namespace AND i.agent = m.agent AND i.agent <> '' AND i.channel = 'Email' AND i.state IN ('Offered', 'Open'))
-		ELSE 0 END
+		return c.Candidate, err
+	}, candidateColumns+` m.penalty
 		FROM queue_members m JOIN agents a ON a.namespace = m.namespace AND a.name = m.agent
 		LEFT JOIN presence p ON p.namespace = m.namespace AND p.agent = m.agent
 		WHERE m.namespace = ? AND m.queue = ?`, r.namespace, q.Name)
@@ -130,7 +147,7 @@ func (q *routedQueue) member(agent string) *routing.Candidate {
 func (r *router) endOffer(ctx context.Context, q *routedQueue, i *interactionRow) error {
 	agent := i.Agent
 	i.decline(agent, r.now)
-	i.Agent, i.Deadline = "", time.Time{}
+	i.Agent, i.Deadline, i.timers = "", time.Time{}, i.timers.OfferEnded()
 	r.addLoad(q, agent, -1)
 	r.move(i, StateQueued, agent, "OfferTimeout", "", r.now)
 	r.emitInteraction(EventOfferEnded, i, agent, "OfferTimeout")
@@ -147,7 +164,7 @@ func (r *router) addLoad(q *routedQueue, agent string, n int) {
 }
 
 // apply asks for a decision about an interaction and carries it out; expired is the agent whose offer has just ended.
-func (r *router) apply(q *routedQueue, i *interactionRow, expired string) error {
+func (r *router) apply(ctx context.Context, q *routedQueue, i *interactionRow, expired string) error {
 	d := r.decide(routing.Interaction{ID: i.ID, Queue: q.Name, OfferedTo: expired, Declined: i.declined,
 		DeclinedAt: fromMicros(i.declinedAt), QueuedAt: fromMicros(i.queuedAt)}, q.Queue, q.members, fromMicros(r.now))
 	if d.StartOver {
@@ -155,6 +172,7 @@ func (r *router) apply(q *routedQueue, i *interactionRow, expired string) error 
 	}
 	i.seenGen, i.retryAt = q.gen, 0
 	if d.Action != routing.Offer {
+		i.WaitDetail = d.Detail
 		if micros(d.RetryAt) > r.now {
 			i.retryAt = micros(d.RetryAt)
 		}
@@ -172,10 +190,20 @@ func (r *router) apply(q *routedQueue, i *interactionRow, expired string) error 
 	c.LastOffered = fromMicros(r.stamp)
 	r.addLoad(q, d.Agent, 1)
 	q.LastOffered = d.Agent
-	i.Agent, i.Deadline = d.Agent, d.Deadline
-	r.move(i, StateOffered, d.Agent, "Offered", d.Detail, r.now)
-	r.emitInteraction(EventOffered, i, d.Agent, "")
+	answer := r.agents[d.Agent].autoAnswer
+	r.offer(i, c, answer, d.Deadline, d.Detail)
+	if answer.Enabled && answer.Delay == 0 {
+		return r.accept(ctx, i, d.Agent, routing.ReasonAutoAnswered, r.now)
+	}
 	return nil
+}
+
+// offer makes the offer; the caller has counted it.
+func (r *router) offer(i *interactionRow, c *routing.Candidate, answer AutoAnswer, deadline time.Time, detail string) {
+	i.Agent = c.Agent
+	i.timers, i.Deadline = i.timers.Offer(deadline, answer.Enabled, answer.Delay, fromMicros(r.now))
+	r.move(i, StateOffered, c.Agent, "Offered", detail, r.now)
+	r.emitInteraction(EventOffered, i, c.Agent, "")
 }
 
 func (r *router) saveAgents(ctx context.Context) error {
@@ -193,7 +221,8 @@ func (r *router) saveAgents(ctx context.Context) error {
 func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	us, err := one(ctx, db.read(), scalar[int64], `SELECT COALESCE(MIN(due), 0) FROM (
 		SELECT MIN(due_at) AS due FROM queues WHERE due_at > 0
-		UNION ALL SELECT MIN(deadline) FROM interactions WHERE state = 'Offered') AS d`)
+		UNION ALL SELECT MIN(deadline) FROM interactions WHERE state = 'Offered'
+		UNION ALL SELECT MIN(timer_at) FROM interactions WHERE timer_at > 0) AS d`)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("store: next due: %w", err)
 	}

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 )
 
 // Errors that callers match with errors.Is. Anything else is temporary: retry with backoff.
@@ -77,6 +79,8 @@ type Agent struct {
 	Active bool
 	// EmailCapacity is how many e-mail interactions (open and offered) the agent may hold; 0 = unlimited.
 	EmailCapacity int
+	// EmailAutoAnswer accepts e-mail offers on the agent's behalf.
+	EmailAutoAnswer AutoAnswer
 	// Profile is the JSON document the desk serves as the client settings of this agent.
 	Profile []byte
 	// Permissions is the JSON document the desk decides by what this agent may do and see; a change is an EventPermissions.
@@ -84,6 +88,12 @@ type Agent struct {
 	// ClientLogs is the JSON document of what this agent's client is to log, empty while nothing; a change is an EventClientLogsEnabled
 	// with the document, or an EventClientLogsDisabled.
 	ClientLogs []byte
+}
+
+// AutoAnswer accepts offers after a delay; the zero value does not.
+type AutoAnswer struct {
+	Enabled bool
+	Delay   time.Duration
 }
 
 // Channel of a queue or an interaction.
@@ -127,6 +137,8 @@ type Account struct {
 	Active bool
 	// Desk is what agents may do with its interactions.
 	Desk AccountDesk
+	// Routing are the rules for replies, timeouts and transfers.
+	Routing routing.Rules
 }
 
 // Presence of an agent, runtime state that never lives in a spec.
@@ -207,6 +219,8 @@ type Interaction struct {
 	// Disposition is the whole path it was closed with last, DispositionNote what the agent added; both may be empty.
 	Disposition     string
 	DispositionNote string
+	// WaitDetail says in words why a queued interaction waits; GetInteraction alone fills it in when nobody of the queue has room.
+	WaitDetail string
 	// Version grows with every transition; commands name it to act on what they saw.
 	Version int64
 }

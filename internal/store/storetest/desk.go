@@ -160,7 +160,7 @@ func testAccountAgents(t *testing.T, open Open) {
 	c.must(err)
 	a.Desk.MarkUnread = true
 	c.must(c.PutAccount(c.ctx, a))
-	if stored, err := c.GetAccount(c.ctx, account); err != nil || stored != a {
+	if stored, err := c.GetAccount(c.ctx, account); err != nil || !cmp.Equal(stored, a) {
 		t.Fatalf("stored %+v, %v", stored, err)
 	}
 	c.must(c.DeleteAccount(c.ctx, account))

@@ -1,0 +1,37 @@
+package controllers
+
+import (
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
+)
+
+// Defaults of objects that were stored without them.
+const (
+	legacyWait       = 10 * time.Second
+	maxAssignmentAge = 90 * 24 * time.Hour
+)
+
+// routingRules of an account: its own and its center's.
+func routingRules(e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) routing.Rules {
+	spec := &e.Spec.Routing
+	r := routing.Rules{
+		Model:             routing.ModelAssigned,
+		RepliesFirst:      spec.ReplyPriority == v1alpha1.RepliesFirst,
+		InactivityTimeout: duration(spec.InactivityTimeout, 0),
+		MaxAssignmentAge:  duration(center.Spec.Routing.MaxAssignmentAge, maxAssignmentAge),
+	}
+	if spec.Model != v1alpha1.RoutingLegacy {
+		r.AssignedAgentTimeout = duration(spec.AssignedAgentTimeout, 0)
+		r.EndRouting = spec.TimeoutAction == v1alpha1.EndRouting
+		return r
+	}
+	r.Model = routing.ModelLegacy
+	r.AssignedAgentWait, r.AssignedQueueWait = legacyWait, legacyWait
+	if l := spec.Legacy; l != nil {
+		r.AssignedAgentWait = duration(l.AssignedAgentWait, legacyWait)
+		r.AssignedQueueWait = duration(l.AssignedQueueWait, legacyWait)
+	}
+	return r
+}
