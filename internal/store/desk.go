@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -105,9 +104,9 @@ func (db *DB) TakeOver(ctx context.Context, namespace, id, agent string) (Intera
 		if err != nil {
 			return err
 		}
-		r.Agent, r.LastAgent, r.Deadline, r.declined = agent, agent, time.Time{}, nil
-		t.move(r, StateOpen, agent, "TakenOver", "", now)
-		t.emitInteraction(EventOpened, r, agent, "TakenOver")
+		if err := t.assign(ctx, r, agent, "TakenOver", now); err != nil {
+			return err
+		}
 		if err := t.save(ctx, r); err != nil {
 			return err
 		}

@@ -207,6 +207,10 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 				return err
 			}
 		}
+		// Whatever waits for the agent alone waits no more.
+		if err := t.ownerBack(ctx, key); err != nil {
+			return err
+		}
 		t.wake = true
 		_, err := t.exec(ctx, "DELETE FROM agents WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
 		return err

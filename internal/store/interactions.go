@@ -260,6 +260,9 @@ func (t *tx) requeue(ctx context.Context, rows []*interactionRow, reason, detail
 		}
 		agent, from := r.Agent, r.State
 		r.Agent, r.Deadline, r.seenGen, r.retryAt, r.timers = "", time.Time{}, 0, 0, r.timers.OfferEnded()
+		if from == StateOpen {
+			r.timers = r.timers.Requeued()
+		}
 		if !exists {
 			r.timers = r.timers.QueueGone(fromMicros(now))
 		}

@@ -127,12 +127,17 @@ func (t *tx) toClosed(ctx context.Context, r *interactionRow, disposition, reaso
 
 // accept opens r with the agent it is offered to.
 func (t *tx) accept(ctx context.Context, r *interactionRow, agent, reason string, now int64) error {
+	if r.forAgent == "" {
+		r.LastQueue = r.Queue
+	}
+	return t.assign(ctx, r, agent, reason, now)
+}
+
+// assign opens r with an agent, who has it from now on.
+func (t *tx) assign(ctx context.Context, r *interactionRow, agent, reason string, now int64) error {
 	rules, err := t.rulesOf(ctx, r.Namespace, r.Account)
 	if err != nil {
 		return err
-	}
-	if r.forAgent == "" {
-		r.LastQueue = r.Queue
 	}
 	r.Agent, r.Deadline, r.LastAgent, r.declined, r.forAgent = agent, time.Time{}, agent, nil, ""
 	r.timers = r.timers.Accepted(rules, fromMicros(now))

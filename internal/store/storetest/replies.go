@@ -343,6 +343,17 @@ func testLegacy(t *testing.T, open Open) {
 		c.route()
 		c.wantState(id, store.StateOffered, "bob")
 	})
+	t.Run("nor one who goes meanwhile", func(t *testing.T) {
+		c, _ := withClock(t, open, rules, 1, "alice", "bob")
+		id := closed(c)
+		c.presence("alice", false, false)
+		c.reply(id)
+		c.route()
+		c.wantState(id, store.StateQueued, "")
+		c.must(c.DeleteAgent(c.ctx, key("alice")))
+		c.route()
+		c.wantState(id, store.StateOffered, "bob")
+	})
 	t.Run("nor a queue", func(t *testing.T) {
 		c, clk := withClock(t, open, rules, 1, "alice")
 		id := closed(c)
