@@ -39,17 +39,34 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	return rigIn(t, sqliteIn(t))
+}
+
+func sqliteIn(t testing.TB) func() (*store.DB, error) {
+	return func() (*store.DB, error) {
+		return store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	}
+}
+
+// rigIn is a rig with another store.
+func rigIn(t testing.TB, open func() (*store.DB, error)) *rig {
+	t.Helper()
 	d := env.Dovecot(t)
 	ignore := goleak.IgnoreCurrent()
 	restarted := goleak.IgnoreAnyFunction("github.com/ringmaster-dev/ringmaster/test/env.(*Process).start.func1")
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore, restarted) })
-	return rigOn(t, d)
+	return rigWith(t, d, open)
 }
 
 // rigOn opens a store of its own beside a server that may be shared.
 func rigOn(t testing.TB, d *env.DovecotServer) *rig {
 	t.Helper()
-	st, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	return rigWith(t, d, sqliteIn(t))
+}
+
+func rigWith(t testing.TB, d *env.DovecotServer, open func() (*store.DB, error)) *rig {
+	t.Helper()
+	st, err := open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -95,7 +95,7 @@ func (w *worker) record(ctx context.Context, s *session.Session, info session.In
 // does refuse is quarantined, so that it does not hold up the others.
 func (w *worker) ingest(ctx context.Context, mails []store.IngestMail) error {
 	err := w.store(ctx, mails)
-	if err == nil || errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
+	if err == nil || errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
 		return storeError(err)
 	}
 	w.account.log.Warn("a batch was not stored, trying its mails alone", "mails", len(mails), "error", err)
@@ -113,7 +113,7 @@ func (w *worker) ingestAlone(ctx context.Context, m store.IngestMail) error {
 		if attempt > 0 {
 			sleep(ctx, time.Duration(attempt)*200*time.Millisecond)
 		}
-		if err = w.store(ctx, []store.IngestMail{m}); err == nil || errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
+		if err = w.store(ctx, []store.IngestMail{m}); err == nil || errors.Is(err, store.ErrLeaseLost) || errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil {
 			return err
 		}
 	}

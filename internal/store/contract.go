@@ -106,7 +106,8 @@ type PresenceStore interface {
 
 // Mail is what ingestion needs.
 type Mail interface {
-	// AcquireLease takes a free or expired lease, or renews the holder's own. ok is false when another holds it.
+	// AcquireLease takes a free or expired lease, or renews the holder's own. ok is false when another holds it. A lease that
+	// would last more than an hour is from before the clock was put back, and free.
 	AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (l Lease, ok bool, err error)
 	ReleaseLease(ctx context.Context, l Lease) error
 

@@ -28,7 +28,9 @@ type dialect struct {
 	// retryable: the transaction did not happen and may succeed when tried again. committing says that the error is that of
 	// the commit, so that a lost connection leaves it open whether it happened.
 	retryable func(err error, committing bool) bool
-	rewritten sync.Map
+	// unavailable: see ErrUnavailable.
+	unavailable func(err error) bool
+	rewritten   sync.Map
 }
 
 func (d *dialect) sql(q string) string {
@@ -68,6 +70,18 @@ var postgresDialect = &dialect{
 		// 40: transaction rollback (serialization, deadlock); 08: connection; 57P0x: server restarting.
 		return strings.HasPrefix(pg.Code, "40") || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "57P0")
 	},
+	unavailable: func(err error) bool {
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) {
+			return pgconn.SafeToRetry(err) || connectionLost(err)
+		}
+		// 08: connection; 40: transaction rollback; 53: insufficient resources; 57: operator intervention; 58: system error.
+		switch pg.Code[:min(2, len(pg.Code))] {
+		case "08", "40", "53", "57", "58":
+			return true
+		}
+		return false
+	},
 }
 
 func connectionLost(err error) bool {
@@ -105,5 +119,17 @@ var sqliteDialect = &dialect{
 		}
 		primary := e.Code() & 0xff
 		return primary == sqlite3.SQLITE_BUSY || primary == sqlite3.SQLITE_LOCKED
+	},
+	unavailable: func(err error) bool {
+		var e *sqlite.Error
+		if !errors.As(err, &e) {
+			return false
+		}
+		switch e.Code() & 0xff {
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+			sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN:
+			return true
+		}
+		return false
 	},
 }

@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// longestLease is more than any lease is ever taken for: one that lasts longer is from before the clock was put back, and its
+// holder, if it lives, renews it in time.
+const longestLease = time.Hour
+
 // AcquireLease implements Mail. The holder's own lease keeps its fence, even when it had expired and nobody took it.
 func (db *DB) AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (Lease, bool, error) {
 	l := Lease{Name: name, Holder: holder}
@@ -19,7 +23,8 @@ func (db *DB) AcquireLease(ctx context.Context, name, holder string, ttl time.Du
 		l.Fence, err = one(ctx, t.conn, scalar[int64], `INSERT INTO leases (name, holder, fence, expires) VALUES (?, ?, 1, ?)
 			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires,
 			fence = CASE WHEN leases.holder = excluded.holder THEN leases.fence ELSE leases.fence + 1 END
-			WHERE leases.holder = excluded.holder OR leases.expires <= ? RETURNING fence`, name, holder, now+ttl.Microseconds(), now)
+			WHERE leases.holder = excluded.holder OR leases.expires <= ? OR leases.expires > ? RETURNING fence`,
+			name, holder, now+ttl.Microseconds(), now, now+longestLease.Microseconds())
 		ok = err == nil
 		return ignoreNotFound(err)
 	})

@@ -169,6 +169,9 @@ func (db *DB) write(ctx context.Context, what string, fn func(*tx) error) error 
 			return nil
 		}
 		if attempt == writeAttempts || ctx.Err() != nil || !(errors.Is(err, errRetry) || db.d.retryable(err, committing)) {
+			if db.d.unavailable(err) {
+				err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+			}
 			return fmt.Errorf("store: %s: %w", what, err)
 		}
 		select {

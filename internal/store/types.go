@@ -28,6 +28,8 @@ var (
 	ErrOutOfRange = errors.New("extension outside the ranges")
 	// ErrLeaseLost: another holder has the lease, nothing was written.
 	ErrLeaseLost = errors.New("lease lost")
+	// ErrUnavailable: the database cannot be reached, or has no room or no working disk. What was to be written is not at fault.
+	ErrUnavailable = errors.New("the database is unavailable")
 	// ErrCapacity: the agent holds as many interactions as allowed.
 	ErrCapacity = errors.New("capacity reached")
 	// ErrPasswordReused: the new password is among the last ones.
