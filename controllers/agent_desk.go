@@ -26,7 +26,7 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 	if err != nil {
 		return err
 	}
-	permissions, err := permissions(a)
+	permissions, err := permissions(a, center)
 	if err != nil {
 		return err
 	}

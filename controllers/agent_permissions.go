@@ -9,7 +9,7 @@ import (
 )
 
 // permissions of an agent as the desk decides by them. It takes the snapshot of the modules, which the status keeps.
-func permissions(a *v1alpha1.Agent) ([]byte, error) {
+func permissions(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, error) {
 	p := a.Spec.Permissions
 	a.Status.ModulesSnapshot = modulesSnapshot(p.Modules, a.Status.ModulesSnapshot, v1alpha1.Modules())
 	granted := grantedModules(p.Modules, a.Status.ModulesSnapshot, v1alpha1.Modules())
@@ -17,7 +17,7 @@ func permissions(a *v1alpha1.Agent) ([]byte, error) {
 	for _, m := range granted {
 		modules = append(modules, string(m))
 	}
-	return json.Marshal(desk.Permissions{
+	d := desk.Permissions{
 		InternalMessenger: string(p.InternalMessenger),
 		RecallMeCampaign:  string(p.RecallMeCampaign),
 		Modules:           modules,
@@ -26,7 +26,12 @@ func permissions(a *v1alpha1.Agent) ([]byte, error) {
 			Interactions: string(p.Downloads.Interactions),
 			Recordings:   string(p.Downloads.Recordings),
 		},
-	})
+		SensitiveData: string(a.Spec.SensitiveData),
+	}
+	if a.Spec.SensitiveData == v1alpha1.SensitiveMasked {
+		d.MaskedCharacters = int(center.Spec.Security.Masking.Characters)
+	}
+	return json.Marshal(d)
 }
 
 // modulesSnapshot is what the agent gets by policy AllowAll: what was known when it was first looked at, and what came since while that

@@ -62,7 +62,10 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 		Modules:   v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesAllowAll, Denied: names{v1alpha1.ModuleVoice}},
 		Downloads: v1alpha1.DownloadPermissions{Attachments: v1alpha1.Denied, Interactions: v1alpha1.Allowed, Recordings: v1alpha1.Denied},
 	}
-	raw, err := permissions(a)
+	a.Spec.SensitiveData = v1alpha1.SensitiveMasked
+	center := &v1alpha1.ContactCenter{}
+	center.Spec.Security.Masking.Characters = 7
+	raw, err := permissions(a, center)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +76,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 	want := desk.Permissions{
 		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
 		Downloads: desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
+		SensitiveData: "Masked", MaskedCharacters: 7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

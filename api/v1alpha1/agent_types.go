@@ -117,6 +117,13 @@ type AgentSpec struct {
 	// +kubebuilder:default={}
 	Permissions AgentPermissions `json:"permissions,omitempty"`
 
+	// sensitiveData Masked hides the names, e-mail addresses and telephone numbers of customers from this agent in everything the desk answers: lists, messages,
+	// calls, events and files. Messages come without their HTML, and raw messages are refused. Answering works as before. The phone still shows who calls.
+	// Default Visible.
+	// +optional
+	// +kubebuilder:default=Visible
+	SensitiveData SensitiveData `json:"sensitiveData,omitempty"`
+
 	// deletionPolicy Drain: a deleted agent's phone and mailbox go at once, the object itself when the calls and interactions in hand have
 	// ended, at most 10 minutes later. Force: it goes at once, calls in hand are left to the PBX and interactions go back to their queue. Default Drain.
 	// +optional

@@ -140,6 +140,10 @@ type SecuritySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	PasswordPolicy PasswordPolicySpec `json:"passwordPolicy,omitempty"`
+	// masking of customers' data for agents whose sensitiveData is Masked.
+	// +optional
+	// +kubebuilder:default={}
+	Masking MaskingSpec `json:"masking,omitempty"`
 }
 
 // PasswordPolicySpec can be made stricter than the defaults, not weaker: the defaults are the minimum.

@@ -21,7 +21,9 @@ type caller struct {
 	// client is the kind of program the session was opened with.
 	client      store.Client
 	permissions Permissions
-	tokenHash   string
+	// customers are the names that the request came by: texts that answer it may repeat them.
+	customers *[]string
+	tokenHash string
 }
 
 func callerOf(ctx context.Context) caller {
@@ -74,7 +76,7 @@ func (s *server) identify(ctx context.Context, h http.Header) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	return caller{Agent: agent, client: session.Client, permissions: permissions, tokenHash: tokenHash}, nil
+	return caller{Agent: agent, client: session.Client, permissions: permissions, customers: new([]string), tokenHash: tokenHash}, nil
 }
 
 func sessionEnded() *Problem { return problem(CodeAuthFailed, "the session has ended; sign in again") }

@@ -146,7 +146,15 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger)}
 	mux := http.NewServeMux()
-	api := humago.New(mux, apiConfig(o.Version))
+	if err := serveOpenAPI(mux, s.register(mux)); err != nil {
+		return nil, fmt.Errorf("desk: OpenAPI document: %w", err)
+	}
+	return s.wrap(mux), nil
+}
+
+// register adds all operations to mux.
+func (s *server) register(mux *http.ServeMux) huma.API {
+	api := humago.New(mux, apiConfig(s.Version))
 	api.UseMiddleware(s.authenticate, s.authorize)
 	s.registerSignIn(api)
 	s.registerProfile(api)
@@ -160,10 +168,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerDispositions(api)
 	s.registerMessages(api)
 	s.registerEvents(api)
-	if err := serveOpenAPI(mux, api); err != nil {
-		return nil, fmt.Errorf("desk: OpenAPI document: %w", err)
-	}
-	return s.wrap(mux), nil
+	return api
 }
 
 // fail turns an error into the problem a client gets, and logs what the client does not get to see.

@@ -194,7 +194,18 @@ func (e *eventStream) follow(ctx context.Context) error {
 }
 
 func (e *eventStream) sendChange(ctx context.Context, event store.Event) error {
-	if err := e.send(event.Kind, event.Cursor, changeEvent{Subject: event.Subject, At: event.At.UTC(), Data: event.Data}); err != nil {
+	if event.Kind == store.EventPermissions {
+		// What follows must be as the agent may see it now.
+		agent, err := e.Store.GetAgent(ctx, e.caller.Key)
+		if err != nil {
+			return fmt.Errorf("reading the agent again: %w", err)
+		}
+		if e.caller.permissions, err = parsePermissions(agent.Permissions); err != nil {
+			return err
+		}
+	}
+	change := masked(e.caller, changeEvent{Subject: event.Subject, At: event.At.UTC(), Data: event.Data})
+	if err := e.send(event.Kind, event.Cursor, change); err != nil {
 		return err
 	}
 	if event.Kind == store.EventPresence || event.Kind == store.EventCredential {

@@ -181,8 +181,12 @@ func heldStates(wanted []store.InteractionState) []store.InteractionState {
 func (s *server) visible(ctx context.Context, id string) (store.Interaction, error) {
 	c := callerOf(ctx)
 	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
-	if err != nil || i.Agent == c.Name {
-		return i, err
+	if err != nil {
+		return store.Interaction{}, err
+	}
+	*c.customers = append(*c.customers, i.Name)
+	if i.Agent == c.Name {
+		return i, nil
 	}
 	agents, err := s.Store.AccountAgents(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})
 	if err != nil {

@@ -100,7 +100,7 @@ func (s *server) registerMessages(api huma.API) {
 	raw := operation("getRawMessage", http.MethodGet, messagePath+rawSuffix, "A message exactly as it came or was sent")
 	raw.Errors = errorsOfReads
 	raw.Responses = download("message/rfc822")
-	huma.Register(api, needing(raw, downloadAttachments), s.rawMessage)
+	huma.Register(api, needing(raw, downloadAttachments, sensitiveData), s.rawMessage)
 
 	attachment := operation("getAttachment", http.MethodGet, messagePath+attachmentSuffix, "One attachment, decoded")
 	attachment.Errors = errorsOfReads
@@ -199,7 +199,19 @@ func (s *server) attachment(ctx context.Context, in *attachmentInput) (*download
 	if err != nil {
 		return nil, s.fail(ctx, "reading an attachment", err)
 	}
-	return &downloadOutput{ContentType: safeContentType(a.ContentType), ContentDisposition: saveAs(a.Name), Body: content}, nil
+	c := callerOf(ctx)
+	if tellsWhoSent(a.ContentType) {
+		if err := c.may(sensitiveData); err != nil {
+			return nil, err
+		}
+	}
+	return &downloadOutput{ContentType: safeContentType(a.ContentType), ContentDisposition: saveAs(masked(c, a).Name), Body: content}, nil
+}
+
+// tellsWhoSent: the attachment is a message with its header, or a business card.
+func tellsWhoSent(claimed string) bool {
+	claimed = strings.ToLower(claimed)
+	return slices.ContainsFunc([]string{"message/", "text/vcard", "text/x-vcard", "text/directory"}, func(p string) bool { return strings.HasPrefix(claimed, p) })
 }
 
 // safeContentType lets a type that the sender chose into a header only when it is well-formed.

@@ -18,6 +18,7 @@ func apiConfig(version string) huma.Config {
 	// documentation page need paths and scripts of their own.
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
+	config.Transformers = []huma.Transformer{maskResponse}
 	// Property order of an object is that of the Go type's fields, and JSON is the only format.
 	config.Formats = map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat}
 	return config

@@ -20,6 +20,8 @@ type Permissions struct {
 	RecallMeCampaign  string    `json:"recallMeCampaign" example:"Denied" doc:"Allowed: the agent may choose a campaign for calls back (no server part yet); Denied"`
 	Modules           []string  `json:"modules" example:"Email,Voice" doc:"Modules of the desk that the agent has, sorted"`
 	Downloads         Downloads `json:"downloads"`
+	SensitiveData     string    `json:"sensitiveData" example:"Visible" doc:"Visible; Masked: who the customers are is hidden in everything the server answers"`
+	MaskedCharacters  int       `json:"maskedCharacters,omitempty" example:"4" doc:"How many characters are hidden at the end of a local part, a word of a name or a number"`
 }
 
 // Downloads an agent may make, each Allowed or Denied.
@@ -32,7 +34,8 @@ type Downloads struct {
 func defaultPermissions() Permissions {
 	p := Permissions{
 		InternalMessenger: SettingAllowed, RecallMeCampaign: SettingDenied,
-		Downloads: Downloads{Attachments: SettingAllowed, Interactions: SettingAllowed, Recordings: SettingAllowed},
+		Downloads:     Downloads{Attachments: SettingAllowed, Interactions: SettingAllowed, Recordings: SettingAllowed},
+		SensitiveData: SensitiveVisible,
 	}
 	for _, m := range v1alpha1.Modules() {
 		p.Modules = append(p.Modules, string(m))
@@ -55,14 +58,17 @@ func parsePermissions(raw []byte) (Permissions, error) {
 type permission string
 
 const (
-	downloadAttachments  permission = "downloads.attachments"
-	downloadInteractions permission = "downloads.interactions"
+	downloadAttachments  permission = "permissions.downloads.attachments"
+	downloadInteractions permission = "permissions.downloads.interactions"
+
+	// sensitiveData is what files need that cannot be masked.
+	sensitiveData permission = "sensitiveData"
 
 	// A module's lists need it; what a queue gave the agent does not.
-	moduleColleagues = permission("modules." + v1alpha1.ModuleColleagues)
-	moduleEmail      = permission("modules." + v1alpha1.ModuleEmail)
-	moduleVoice      = permission("modules." + v1alpha1.ModuleVoice)
-	moduleVoicemail  = permission("modules." + v1alpha1.ModuleVoicemail)
+	moduleColleagues = permission("permissions.modules." + v1alpha1.ModuleColleagues)
+	moduleEmail      = permission("permissions.modules." + v1alpha1.ModuleEmail)
+	moduleVoice      = permission("permissions.modules." + v1alpha1.ModuleVoice)
+	moduleVoicemail  = permission("permissions.modules." + v1alpha1.ModuleVoicemail)
 )
 
 func (p Permissions) allows(wanted permission) bool {
@@ -71,8 +77,10 @@ func (p Permissions) allows(wanted permission) bool {
 		return p.Downloads.Attachments == SettingAllowed
 	case downloadInteractions:
 		return p.Downloads.Interactions == SettingAllowed
+	case sensitiveData:
+		return p.SensitiveData != SensitiveMasked
 	}
-	return slices.ContainsFunc(p.Modules, func(m string) bool { return wanted == permission("modules."+m) })
+	return slices.ContainsFunc(p.Modules, func(m string) bool { return wanted == permission("permissions.modules."+m) })
 }
 
 // may returns the problem of a caller who lacks a permission.
@@ -80,7 +88,7 @@ func (c caller) may(wanted permission) error {
 	if c.permissions.allows(wanted) {
 		return nil
 	}
-	return problem(CodePermissionDenied, "the agent's permissions."+string(wanted)+" does not allow it")
+	return problem(CodePermissionDenied, "the agent's "+string(wanted)+" does not allow it")
 }
 
 const permissionsKey = "permissions"

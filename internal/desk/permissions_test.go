@@ -25,7 +25,8 @@ func (f *fixture) permit(name string, p desk.Permissions) {
 func allowed() desk.Permissions {
 	return desk.Permissions{
 		InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Email", "Voice", "Voicemail"},
-		Downloads: desk.Downloads{Attachments: "Allowed", Interactions: "Allowed", Recordings: "Allowed"},
+		Downloads:     desk.Downloads{Attachments: "Allowed", Interactions: "Allowed", Recordings: "Allowed"},
+		SensitiveData: "Visible",
 	}
 }
 
