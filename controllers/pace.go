@@ -15,6 +15,9 @@ const (
 	floodSize    = 20
 	floodCalm    = 700 * time.Millisecond
 	maxHold      = time.Minute
+	// A flood that was only catching its breath goes on within floodTail of its snapshot; it has to pause for twice as long before the next one.
+	floodTail = 3 * time.Second
+	maxCalm   = 6 * time.Second
 )
 
 // pace remembers what changed in one namespace since the last snapshot.
@@ -22,6 +25,9 @@ type pace struct {
 	changed     map[string]bool
 	first, last time.Time
 	flushed     time.Time
+	// flooded is when the last snapshot of a flood was made, calm how long its rest has to pause.
+	flooded time.Time
+	calm    time.Duration
 }
 
 // wait is how long the next snapshot has to wait; 0 means that it is due.
@@ -29,11 +35,18 @@ func (p *pace) wait(now time.Time) time.Duration {
 	if gap := minGap - now.Sub(p.flushed); gap > 0 {
 		return gap
 	}
-	if len(p.changed) <= floodSize {
+	if len(p.changed) <= floodSize && !p.goesOn() {
 		return 0
 	}
-	return max(0, min(floodCalm-now.Sub(p.last), maxHold-now.Sub(p.first)))
+	calm := floodCalm
+	if p.goesOn() {
+		calm = p.calm
+	}
+	return max(0, min(calm-now.Sub(p.last), maxHold-now.Sub(p.first)))
 }
+
+// goesOn tells that the changes are the rest of a flood.
+func (p *pace) goesOn() bool { return p.first.Sub(p.flooded) < floodTail }
 
 func (p *pace) note(object string, now time.Time) {
 	if len(p.changed) == 0 {
@@ -44,6 +57,12 @@ func (p *pace) note(object string, now time.Time) {
 }
 
 func (p *pace) flush(now time.Time) {
+	switch {
+	case p.goesOn():
+		p.flooded, p.calm = now, min(2*p.calm, maxCalm)
+	case len(p.changed) > floodSize:
+		p.flooded, p.calm = now, 2*floodCalm
+	}
 	clear(p.changed)
 	p.flushed = now
 }
