@@ -102,6 +102,7 @@ var sensitivities = map[string]sensitivity{
 	"Identity.name":        public,
 	"Identity.username":    public,
 
+	"Interaction.disposition":     public,
 	"Interaction.dispositionNote": text,
 	"Interaction.subject":         text,
 	"Interaction.tags":            public,
