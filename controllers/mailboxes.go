@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/oauth"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -92,11 +94,11 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 
 // mailConfig resolves references and defaults of an account.
 func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) (mail.Config, error) {
-	inAuth, err := mailAuth(ctx, c, e, imapAuthentication(e))
+	inAuth, inTokens, err := mailAuth(ctx, c, e, imapAuthentication(e))
 	if err != nil {
 		return mail.Config{}, err
 	}
-	outAuth, err := mailAuth(ctx, c, e, smtpAuthentication(e))
+	outAuth, outTokens, err := mailAuth(ctx, c, e, smtpAuthentication(e))
 	if err != nil {
 		return mail.Config{}, err
 	}
@@ -113,11 +115,11 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	cfg := mail.Config{
 		Account: storeKey(e), Address: e.Spec.Address,
 		IMAP: mail.IMAP{
-			Server: in, Auth: inAuth, Mailbox: e.Spec.IMAP.Mailbox,
+			Server: in, Auth: inAuth, OAuth: inTokens, Mailbox: e.Spec.IMAP.Mailbox,
 			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
 			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
 		},
-		SMTP: mail.SMTP{Server: out, Auth: outAuth},
+		SMTP: mail.SMTP{Server: out, Auth: outAuth, OAuth: outTokens},
 	}
 	if q := e.Spec.IMAP.MaxMessageSize; q != nil {
 		cfg.IMAP.MaxMessageSize = q.Value()
@@ -132,25 +134,26 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	return cfg, nil
 }
 
-func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, auth *v1alpha1.EmailAuthentication) (remote.Auth, error) {
-	basic := auth.Basic
-	if basic == nil {
-		return remote.Auth{Type: remote.AuthNone}, nil
+// mailAuth resolves a sign-in, and for one with OAuth 2.0 where its tokens come from.
+func mailAuth(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, auth *v1alpha1.EmailAuthentication) (remote.Auth, *oauth.Config, error) {
+	resolved := remote.Auth{Type: remote.AuthNone, Username: e.Spec.Address, AllowInsecure: auth.Plaintext == "Allowed"}
+	switch {
+	case auth.Basic != nil:
+		secret, err := mailSecret(ctx, c, e.Namespace, auth.Basic.PasswordSecretRef.Name)
+		if err != nil {
+			return remote.Auth{}, nil, err
+		}
+		resolved.Type = remote.AuthBasic
+		resolved.Username = cmp.Or(auth.Basic.Username, e.Spec.Address)
+		resolved.Password, resolved.PasswordVersion = remote.Secret(secret.Data[auth.Basic.PasswordSecretRef.Key]), secret.ResourceVersion
+		resolved.AppPassword = e.Spec.Service == v1alpha1.ServiceGmail || e.Spec.Service == v1alpha1.ServiceYahoo
+	case auth.OAuth2 != nil:
+		resolved.Type = remote.AuthOAuth2
+		resolved.Username = cmp.Or(auth.OAuth2.Username, e.Spec.Address)
+		from, err := mailOAuth(ctx, c, e, auth.OAuth2)
+		return resolved, from, err
 	}
-	secret, err := mailSecret(ctx, c, e.Namespace, basic.PasswordSecretRef.Name)
-	if err != nil {
-		return remote.Auth{}, err
-	}
-	username := basic.Username
-	if username == "" {
-		username = e.Spec.Address
-	}
-	return remote.Auth{
-		Type: remote.AuthBasic, Username: username,
-		Password:        remote.Secret(secret.Data[basic.PasswordSecretRef.Key]),
-		PasswordVersion: secret.ResourceVersion, AllowInsecure: auth.Plaintext == "Allowed",
-		AppPassword: e.Spec.Service == v1alpha1.ServiceGmail || e.Spec.Service == v1alpha1.ServiceYahoo,
-	}, nil
+	return resolved, nil, nil
 }
 
 // mailServer adds to an address how its certificate is judged.

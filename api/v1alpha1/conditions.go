@@ -146,6 +146,8 @@ const (
 	CredentialAgent = "agent"
 	// AllowInsecureWSAnnotation on an Agent of typology WebRTC permits sip.transport WS while its value is "true".
 	AllowInsecureWSAnnotation = "ringmaster.dev/allow-insecure-ws"
+	// RotatedAnnotation of a Secret says which refresh tokens in it were written by Ringmaster, by their digests.
+	RotatedAnnotation = "ringmaster.dev/rotated"
 	// PausedAnnotation stops reconciling of an object while its value is "true".
 	PausedAnnotation = "ringmaster.dev/paused"
 	// AllowShrinkAnnotation on a PBX holds an RFC 3339 time: for an hour after it, a configuration may lose most of the endpoints

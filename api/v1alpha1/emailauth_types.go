@@ -14,21 +14,119 @@ const (
 )
 
 // EmailAuthentication is how Ringmaster signs in.
-// +kubebuilder:validation:XValidation:rule="self.type == 'Basic' ? has(self.basic) : !has(self.basic)",message="basic is required for type Basic and forbidden for None"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'Basic') == has(self.basic)",message="basic is required for type Basic and forbidden for others"
+// +kubebuilder:validation:XValidation:rule="(self.type == 'OAuth2') == has(self.oauth2)",message="oauth2 is required for type OAuth2 and forbidden for others"
 type EmailAuthentication struct {
-	// type: Basic (user name and password) or None (no sign-in: IMAP must greet with PREAUTH, SMTP relays). Default Basic.
+	// type: Basic (user name and password), OAuth2 (an access token of the provider) or None (no sign-in: IMAP must greet with PREAUTH, SMTP
+	// relays). Default Basic.
 	// +optional
 	// +kubebuilder:default=Basic
-	// +kubebuilder:validation:Enum=Basic;None
+	// +kubebuilder:validation:Enum=Basic;OAuth2;None
 	Type string `json:"type,omitempty"`
 	// basic credentials.
 	// +optional
 	Basic *BasicAuthentication `json:"basic,omitempty"`
-	// plaintext Allowed sends the password over an unencrypted connection (security None). Default Denied.
+	// oauth2 says where access tokens come from.
+	// +optional
+	OAuth2 *OAuth2Authentication `json:"oauth2,omitempty"`
+	// plaintext Allowed sends password or token over an unencrypted connection (security None). Default Denied.
 	// +optional
 	// +kubebuilder:default=Denied
 	// +kubebuilder:validation:Enum=Allowed;Denied
 	Plaintext string `json:"plaintext,omitempty"`
+}
+
+// OAuth2Provider issues access tokens.
+// +kubebuilder:validation:Enum=Microsoft365;Google;Generic
+type OAuth2Provider string
+
+// Values of OAuth2Provider.
+const (
+	ProviderMicrosoft365 OAuth2Provider = "Microsoft365"
+	ProviderGoogle       OAuth2Provider = "Google"
+	ProviderGeneric      OAuth2Provider = "Generic"
+)
+
+// OAuth2Grant is what an access token is given for.
+// +kubebuilder:validation:Enum=AuthorizationCode;DeviceCode;ClientCredentials
+type OAuth2Grant string
+
+// Values of OAuth2Grant.
+const (
+	GrantAuthorizationCode OAuth2Grant = "AuthorizationCode"
+	GrantDeviceCode        OAuth2Grant = "DeviceCode"
+	GrantClientCredentials OAuth2Grant = "ClientCredentials"
+)
+
+// OAuth2Authentication is a sign-in with access tokens (RFC 6749), by OAUTHBEARER (RFC 7628) or XOAUTH2, whichever the server offers. A token
+// is replaced five minutes before its end.
+// +kubebuilder:validation:XValidation:rule="(self.grant == 'ClientCredentials') != has(self.refreshTokenSecretRef)",message="refreshTokenSecretRef is required, except for grant ClientCredentials, which has none"
+// +kubebuilder:validation:XValidation:rule="self.grant != 'ClientCredentials' || has(self.clientSecretRef)",message="grant ClientCredentials needs clientSecretRef"
+// +kubebuilder:validation:XValidation:rule="self.grant == 'AuthorizationCode' || self.provider != 'Google'",message="Google gives access to mailboxes for grant AuthorizationCode only"
+// +kubebuilder:validation:XValidation:rule="self.grant != 'ClientCredentials' || self.provider != 'Microsoft365' || has(self.tenantID)",message="Microsoft365 needs tenantID for grant ClientCredentials"
+// +kubebuilder:validation:XValidation:rule="!has(self.tenantID) || self.provider == 'Microsoft365'",message="tenantID is for Microsoft365 only"
+// +kubebuilder:validation:XValidation:rule="(self.provider == 'Generic') == has(self.endpoints)",message="endpoints is required for provider Generic and forbidden for others"
+// +kubebuilder:validation:XValidation:rule="self.grant != 'DeviceCode' || self.provider != 'Generic' || (has(self.endpoints) && has(self.endpoints.deviceAuthorizationURL))",message="grant DeviceCode needs endpoints.deviceAuthorizationURL"
+type OAuth2Authentication struct {
+	// provider Microsoft365 and Google bring endpoints and scopes; Generic is any other one, of which endpoints are to be named.
+	// +required
+	Provider OAuth2Provider `json:"provider"`
+	// grant AuthorizationCode uses a refresh token that you got; DeviceCode one that `kubectl ringmaster authorize` gets and stores;
+	// ClientCredentials needs none, the application itself may read the mailbox. Default AuthorizationCode.
+	// +optional
+	// +kubebuilder:default=AuthorizationCode
+	Grant OAuth2Grant `json:"grant,omitempty"`
+	// username is the mailbox that is signed in to. Default: the account's address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
+	Username string `json:"username,omitempty"`
+	// tenantID of Microsoft365: a UUID or a domain. Default common.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`
+	TenantID string `json:"tenantID,omitempty"`
+	// clientID of the application that is registered at the provider.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:Pattern=`^[!-~]+$`
+	ClientID string `json:"clientID"`
+	// clientSecretRef is the application's secret; a public client has none.
+	// +optional
+	ClientSecretRef *SecretKeyReference `json:"clientSecretRef,omitempty"`
+	// refreshTokenSecretRef is where the refresh token is. One that the provider replaces is written back there before anything is done with what
+	// came with it.
+	// +optional
+	RefreshTokenSecretRef *SecretKeyReference `json:"refreshTokenSecretRef,omitempty"`
+	// scopes asked for. Default: those of the provider for IMAP and SMTP; none for Generic.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=255
+	// +kubebuilder:validation:items:Pattern=`^[!#-\[\]-~]+$`
+	Scopes []string `json:"scopes,omitempty"`
+	// endpoints of provider Generic.
+	// +optional
+	Endpoints *OAuth2Endpoints `json:"endpoints,omitempty"`
+}
+
+// OAuth2Endpoints are where a provider is asked.
+type OAuth2Endpoints struct {
+	// tokenURL gives access tokens (RFC 6749 section 3.2).
+	// +required
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^https://[!-~]+$`
+	TokenURL string `json:"tokenURL"`
+	// deviceAuthorizationURL begins the device grant (RFC 8628 section 3.1).
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^https://[!-~]+$`
+	DeviceAuthorizationURL string `json:"deviceAuthorizationURL,omitempty"`
+	// caSecretRef is a PEM bundle of authorities that replaces the system's for these endpoints.
+	// +optional
+	CASecretRef *SecretKeyReference `json:"caSecretRef,omitempty"`
 }
 
 // BasicAuthentication is a user name and a password.

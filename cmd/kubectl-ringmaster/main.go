@@ -53,7 +53,7 @@ func root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	cluster.addFlags(cmd)
-	cmd.AddCommand(versionCommand(), importCommand(cluster), exportCommand(cluster), statusCommand(cluster),
+	cmd.AddCommand(versionCommand(), importCommand(cluster), exportCommand(cluster), statusCommand(cluster), authorizeCommand(cluster),
 		interactionsCommand(cluster), whyCommand(cluster))
 	return cmd
 }

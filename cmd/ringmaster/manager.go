@@ -193,7 +193,8 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 	link := pbxlink.NewServer(pbxlink.Options{
 		Authenticate: controllers.LinkTokens{Reader: mgr.GetClient()}.Authenticate, Observer: observer, Logger: logger.With("part", "link"),
 	})
-	workers := mail.NewSupervisor(db, mail.Options{Log: logger.With("part", "mail"), Registerer: metrics.Registry})
+	workers := mail.NewSupervisor(db, mail.Options{Log: logger.With("part", "mail"), Registerer: metrics.Registry,
+		Vault: controllers.TokenVault{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient()}})
 	err := controllers.Setup(ctx, mgr, controllers.Options{
 		Store: db, Link: link, Observer: observer, LinkServer: o.linkServer, CABundle: cert.CABundle, OnCAChange: cert.OnChange,
 		Workers: workers,

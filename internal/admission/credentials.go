@@ -148,8 +148,18 @@ func accountUses(account *v1alpha1.EmailAccount) []use {
 		{account.Spec.IMAP.Authentication, specPath.Child("imap", "authentication"), "IMAP "},
 		{account.Spec.SMTP.Authentication, specPath.Child("smtp", "authentication"), "SMTP "},
 	} {
-		if a.auth != nil && a.auth.Basic != nil {
+		if a.auth == nil {
+			continue
+		}
+		if a.auth.Basic != nil {
 			add(&a.auth.Basic.PasswordSecretRef, a.path.Child("basic", "passwordSecretRef"), a.what+"password", checkMailboxPassword)
+		}
+		if o, path := a.auth.OAuth2, a.path.Child("oauth2"); o != nil {
+			add(o.ClientSecretRef, path.Child("clientSecretRef"), a.what+"client secret", checkToken)
+			add(o.RefreshTokenSecretRef, path.Child("refreshTokenSecretRef"), a.what+"refresh token", checkToken)
+			if o.Endpoints != nil {
+				add(o.Endpoints.CASecretRef, path.Child("endpoints", "caSecretRef"), a.what+"token endpoint's CA bundle", checkCABundle)
+			}
 		}
 	}
 	add(account.Spec.IMAP.CASecretRef, specPath.Child("imap", "caSecretRef"), "IMAP CA bundle", checkCABundle)
@@ -189,6 +199,14 @@ func checkMailboxPassword(value string) string {
 		return "the password must not be empty"
 	case !printable(value):
 		return "the password must be UTF-8 text without control characters, such as a line break at its end"
+	}
+	return ""
+}
+
+// checkToken: RFC 6749 appendix A allows printable ASCII.
+func checkToken(value string) string {
+	if value == "" || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "a token or client secret must be printable ASCII, without a line break at its end"
 	}
 	return ""
 }

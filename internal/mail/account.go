@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/oauth"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -147,6 +148,29 @@ func (a *account) keep(ctx context.Context, cancel context.CancelCauseFunc, leas
 			o.send(ctx)
 			ttl = a.s.leaseTTL()
 			renew.Reset(ttl / 3)
+		}
+	}
+}
+
+// signIn connects with what the account signs in with. A token that an earlier connection had, too, may have been withdrawn before
+// its end: when it is refused, a new one is tried at once.
+func (a *account) signIn(ctx context.Context, auth remote.Auth, from *oauth.Config, connect func(remote.Auth) error) error {
+	if from == nil {
+		return connect(auth)
+	}
+	for again := true; ; again = false {
+		token, used, err := a.s.tokens.Token(ctx, *from)
+		if err != nil {
+			return err
+		}
+		auth.Token = token
+		err = connect(auth)
+		if err == nil || remote.ReasonOf(err) != ReasonAuthenticationFailed {
+			return err
+		}
+		a.s.tokens.Drop(*from, token)
+		if !used || !again {
+			return err
 		}
 	}
 }

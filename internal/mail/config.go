@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/oauth"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/session"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/smtp"
@@ -58,6 +59,8 @@ type Config struct {
 type IMAP struct {
 	remote.Server
 	Auth remote.Auth
+	// OAuth is where the access token comes from when Auth is of type OAuth2.
+	OAuth *oauth.Config
 	// Mailbox; default INBOX.
 	Mailbox string
 	// PollInterval between looks, give or take a tenth, where IDLE is not used; default 60 s.
@@ -76,6 +79,8 @@ type IMAP struct {
 type SMTP struct {
 	remote.Server
 	Auth remote.Auth
+	// OAuth is where the access token comes from when Auth is of type OAuth2.
+	OAuth *oauth.Config
 }
 
 // WithDefaults fills what is zero.

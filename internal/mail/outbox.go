@@ -42,9 +42,13 @@ type outbox struct {
 	refused time.Duration // present wait after a refused sign-in
 }
 
-func (o *outbox) config() smtp.Config {
+// with does something at the server, signed in.
+func (o *outbox) with(ctx context.Context, do func(smtp.Config) error) error {
 	host, _ := os.Hostname()
-	return smtp.Config{Server: o.account.cfg.SMTP.Server, Auth: o.account.cfg.SMTP.Auth, LocalName: host}
+	cfg := o.account.cfg.SMTP
+	return o.account.signIn(ctx, cfg.Auth, cfg.OAuth, func(auth remote.Auth) error {
+		return do(smtp.Config{Server: cfg.Server, Auth: auth, LocalName: host})
+	})
 }
 
 func (o *outbox) wait() { o.work.Wait() }
@@ -106,7 +110,7 @@ func (o *outbox) pause(err error) {
 	switch {
 	case err == nil:
 		o.paused = time.Time{}
-	case remote.ReasonOf(err) == ReasonAuthenticationFailed:
+	case remote.SignInRefused(remote.ReasonOf(err)):
 		o.paused = time.Now().Add(opts.MinAuthBackoff)
 	default:
 		o.paused = time.Now().Add(opts.SendRetry)
@@ -114,7 +118,7 @@ func (o *outbox) pause(err error) {
 }
 
 func (o *outbox) sendOne(ctx context.Context, p parcel) {
-	err := smtp.Send(ctx, o.config(), o.account.cfg.Address, p.to, p.raw)
+	err := o.with(ctx, func(c smtp.Config) error { return smtp.Send(ctx, c, o.account.cfg.Address, p.to, p.raw) })
 	// What happened is recorded even when this process is stopping.
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -189,7 +193,7 @@ func (o *outbox) verify(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		err = smtp.Verify(ctx, o.config())
+		err = o.with(ctx, func(c smtp.Config) error { return smtp.Verify(ctx, c) })
 		release()
 		if ctx.Err() != nil {
 			return
@@ -212,7 +216,7 @@ func (o *outbox) nextCheck(err error) time.Duration {
 		o.check.reset()
 		o.refused = 0
 		return opts.SMTPCheckInterval
-	case remote.ReasonOf(err) == ReasonAuthenticationFailed:
+	case remote.SignInRefused(remote.ReasonOf(err)):
 		o.refused = min(max(opts.MinAuthBackoff, 2*o.refused), opts.MaxAuthBackoff)
 		return o.refused
 	}

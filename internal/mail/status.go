@@ -13,20 +13,22 @@ import (
 
 // Reasons of AccountStatus.IMAP and .SMTP; condition reasons, so they count as API.
 const (
-	ReasonReady                = remote.ReasonReady
-	ReasonPending              = remote.ReasonPending
-	ReasonConnecting           = remote.ReasonConnecting
-	ReasonDNSFailure           = remote.ReasonDNSFailure
-	ReasonConnectionFailed     = remote.ReasonConnectionFailed
-	ReasonCertificateInvalid   = remote.ReasonCertificateInvalid
-	ReasonEncryptionRequired   = remote.ReasonEncryptionRequired
-	ReasonAuthenticationFailed = remote.ReasonAuthenticationFailed
-	ReasonAppPasswordRequired  = remote.ReasonAppPasswordRequired
-	ReasonMailboxNotFound      = remote.ReasonMailboxNotFound
-	ReasonTimedOut             = remote.ReasonTimedOut
-	ReasonProtocolError        = remote.ReasonProtocolError
-	ReasonStoreUnavailable     = remote.ReasonStoreUnavailable
-	ReasonNotConfigured        = remote.ReasonNotConfigured
+	ReasonReady                 = remote.ReasonReady
+	ReasonPending               = remote.ReasonPending
+	ReasonConnecting            = remote.ReasonConnecting
+	ReasonDNSFailure            = remote.ReasonDNSFailure
+	ReasonConnectionFailed      = remote.ReasonConnectionFailed
+	ReasonCertificateInvalid    = remote.ReasonCertificateInvalid
+	ReasonEncryptionRequired    = remote.ReasonEncryptionRequired
+	ReasonAuthenticationFailed  = remote.ReasonAuthenticationFailed
+	ReasonAppPasswordRequired   = remote.ReasonAppPasswordRequired
+	ReasonAuthorizationRequired = remote.ReasonAuthorizationRequired
+	ReasonTokenNotStored        = remote.ReasonTokenNotStored
+	ReasonMailboxNotFound       = remote.ReasonMailboxNotFound
+	ReasonTimedOut              = remote.ReasonTimedOut
+	ReasonProtocolError         = remote.ReasonProtocolError
+	ReasonStoreUnavailable      = remote.ReasonStoreUnavailable
+	ReasonNotConfigured         = remote.ReasonNotConfigured
 )
 
 // status is what this process knows of an account; the lease holder alone writes it.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/oauth"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -45,6 +46,8 @@ type Options struct {
 	Log *slog.Logger
 	// Registerer of the metrics; default none.
 	Registerer prometheus.Registerer
+	// Vault keeps the refresh tokens of accounts that sign in with OAuth 2.0; nil if none does.
+	Vault oauth.Vault
 	// LeaseTTL is how long after the death of a process another takes its accounts over; default 10 s. It
 	// grows with more than 200 accounts, so that renewing never costs more than about 60 writes a second.
 	LeaseTTL time.Duration
@@ -107,6 +110,7 @@ type Supervisor struct {
 	metrics *metrics
 	budget  *semaphore.Weighted
 	dials   *dialLimits
+	tokens  *oauth.Tokens
 
 	mu       sync.Mutex
 	ctx      context.Context // nil before Run
@@ -128,7 +132,7 @@ func NewSupervisor(st Store, o Options) *Supervisor {
 	o = o.withDefaults()
 	return &Supervisor{
 		store: st, opts: o, metrics: newMetrics(o.Registerer), budget: semaphore.NewWeighted(o.MemoryBudget),
-		dials: newDialLimits(o.Dials, o.DialsPerHost), accounts: map[store.Key]*entry{},
+		dials: newDialLimits(o.Dials, o.DialsPerHost), tokens: oauth.NewTokens(o.Vault), accounts: map[store.Key]*entry{},
 	}
 }
 

@@ -133,7 +133,12 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 		return nil, err
 	}
 	defer release()
-	return session.Dial(ctx, session.Config{Server: cfg.Server, Auth: cfg.Auth, Log: w.account.log})
+	var s *session.Session
+	err = w.account.signIn(ctx, cfg.Auth, cfg.OAuth, func(auth remote.Auth) (err error) {
+		s, err = session.Dial(ctx, session.Config{Server: cfg.Server, Auth: auth, Log: w.account.log})
+		return err
+	})
+	return s, err
 }
 
 // await returns when it is time to drain again. A look that no notice asked for is preceded by NOOP: an open

@@ -2,6 +2,7 @@ package env
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/x509/pkix"
 	_ "embed"
@@ -24,6 +25,10 @@ var dovecotConf string
 type DovecotOptions struct {
 	// Name distinguishes several servers of one environment; default "dovecot".
 	Name string
+	// IntrospectionURL, when not empty, is asked about access tokens (RFC 7662): they sign in beside the passwords.
+	IntrospectionURL string
+	// BearerMechanisms that take access tokens; default "xoauth2 oauthbearer".
+	BearerMechanisms string
 }
 
 // DovecotServer is a running Dovecot 2.3 in which every address
@@ -91,10 +96,19 @@ func (e *Env) StartDovecot(ctx context.Context, opts DovecotOptions) (*DovecotSe
 	if err := os.Chown(s.mailDir, uid, gid); err != nil {
 		return nil, err
 	}
+	bearer := ""
+	if opts.IntrospectionURL != "" {
+		bearer = cmp.Or(opts.BearerMechanisms, "xoauth2 oauthbearer")
+		introspection := fmt.Sprintf("introspection_mode = post\nintrospection_url = %s\nusername_attribute = username\nactive_attribute = active\nactive_value = true\n", opts.IntrospectionURL)
+		if err := os.WriteFile(filepath.Join(dir, "oauth2.conf"), []byte(introspection), 0o644); err != nil {
+			return nil, err
+		}
+	}
 	conf := filepath.Join(dir, "dovecot.conf")
 	if err := writeTemplate(conf, dovecotConf, map[string]any{
 		"Dir": dir, "Domain": MailDomain, "UID": uid, "GID": gid, "Cert": cert, "Key": key,
 		"IMAP": ports[0], "IMAPS": ports[1], "LMTP": ports[2], "Auth": ports[3],
+		"Bearer": bearer,
 	}); err != nil {
 		return nil, err
 	}

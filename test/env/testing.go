@@ -44,8 +44,15 @@ func Control(t testing.TB) *ControlPlane {
 // Dovecot starts an IMAP and LMTP server for this test.
 func Dovecot(t testing.TB) *DovecotServer {
 	t.Helper()
+	return DovecotWith(t, DovecotOptions{})
+}
+
+// DovecotWith is Dovecot with options; the name is chosen here.
+func DovecotWith(t testing.TB, o DovecotOptions) *DovecotServer {
+	t.Helper()
 	return own(t, "dovecot", func(e *Env, name string) (*DovecotServer, error) {
-		return e.StartDovecot(t.Context(), DovecotOptions{Name: name})
+		o.Name = name
+		return e.StartDovecot(t.Context(), o)
 	})
 }
 

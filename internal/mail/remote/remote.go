@@ -99,11 +99,12 @@ func (s Server) WithDefaults(tlsPort, plainPort int) Server {
 // AuthType of an account.
 type AuthType string
 
-// Types: no sign-in (a relay, or an IMAP server that greets with PREAUTH or takes ANONYMOUS), or a
-// username and a password.
+// Types: no sign-in (a relay, or an IMAP server that greets with PREAUTH or takes ANONYMOUS), a username and a
+// password, or a username and an access token.
 const (
-	AuthNone  AuthType = "None"
-	AuthBasic AuthType = "Basic"
+	AuthNone   AuthType = "None"
+	AuthBasic  AuthType = "Basic"
+	AuthOAuth2 AuthType = "OAuth2"
 )
 
 // Auth is a sign-in.
@@ -111,6 +112,8 @@ type Auth struct {
 	Type     AuthType
 	Username string
 	Password Secret
+	// Token of OAuth 2.0, got just before the sign-in.
+	Token Secret
 	// PasswordVersion identifies the content the password came from, such as the resourceVersion of its
 	// Secret. It stands for the password in Config.Hash.
 	PasswordVersion string
@@ -120,9 +123,9 @@ type Auth struct {
 	AppPassword bool
 }
 
-// Check refuses to send a password over a connection that is not encrypted.
+// Check refuses to send a password or a token over a connection that is not encrypted.
 func (a Auth) Check(s Security) error {
-	if a.Type == AuthBasic && s == None && !a.AllowInsecure {
+	if a.Type != AuthNone && s == None && !a.AllowInsecure {
 		return &Error{Reason: ReasonEncryptionRequired, Message: "the password would travel in clear text: use TLS or STARTTLS, or allow insecure authentication"}
 	}
 	return nil
@@ -140,12 +143,16 @@ func (a Auth) Refused(detail string, cause error) error {
 			Err:     cause,
 		}
 	}
-	return &Error{Reason: ReasonAuthenticationFailed, Message: "the server refused the username or password" + detail, Err: cause}
+	what := "username or password"
+	if a.Type == AuthOAuth2 {
+		what = "access token: is it one of this mailbox, and does it allow IMAP and SMTP?"
+	}
+	return &Error{Reason: ReasonAuthenticationFailed, Message: "the server refused the " + what + detail, Err: cause}
 }
 
 // SignInRefused reports whether trying the same sign-in again soon may lock the account.
 func SignInRefused(reason string) bool {
-	return reason == ReasonAuthenticationFailed || reason == ReasonAppPasswordRequired
+	return reason == ReasonAuthenticationFailed || reason == ReasonAppPasswordRequired || reason == ReasonAuthorizationRequired
 }
 
 // Conn is a dialled connection whose reads must make progress: go-imap sets deadlines of its own that
@@ -307,20 +314,22 @@ func (e *TimeoutError) Timeout() bool { return true }
 
 // Reasons: condition reasons, so they count as API.
 const (
-	ReasonReady                = "Ready"
-	ReasonPending              = "Pending"
-	ReasonConnecting           = "Connecting"
-	ReasonDNSFailure           = "DNSFailure"
-	ReasonConnectionFailed     = "ConnectionFailed"
-	ReasonCertificateInvalid   = "CertificateInvalid"
-	ReasonEncryptionRequired   = "EncryptionRequired"
-	ReasonAuthenticationFailed = "AuthenticationFailed"
-	ReasonAppPasswordRequired  = "AppPasswordRequired"
-	ReasonMailboxNotFound      = "MailboxNotFound"
-	ReasonTimedOut             = "TimedOut"
-	ReasonProtocolError        = "ProtocolError"
-	ReasonStoreUnavailable     = "StoreUnavailable"
-	ReasonNotConfigured        = "NotConfigured"
+	ReasonReady                 = "Ready"
+	ReasonPending               = "Pending"
+	ReasonConnecting            = "Connecting"
+	ReasonDNSFailure            = "DNSFailure"
+	ReasonConnectionFailed      = "ConnectionFailed"
+	ReasonCertificateInvalid    = "CertificateInvalid"
+	ReasonEncryptionRequired    = "EncryptionRequired"
+	ReasonAuthenticationFailed  = "AuthenticationFailed"
+	ReasonAppPasswordRequired   = "AppPasswordRequired"
+	ReasonAuthorizationRequired = "AuthorizationRequired"
+	ReasonTokenNotStored        = "TokenNotStored" //nolint:gosec // a reason
+	ReasonMailboxNotFound       = "MailboxNotFound"
+	ReasonTimedOut              = "TimedOut"
+	ReasonProtocolError         = "ProtocolError"
+	ReasonStoreUnavailable      = "StoreUnavailable"
+	ReasonNotConfigured         = "NotConfigured"
 )
 
 // ReasonOf names the reason of any error; an unclassified one is ConnectionFailed.

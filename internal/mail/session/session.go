@@ -176,6 +176,12 @@ func (s *Session) authenticate(ctx context.Context) error {
 			return s.client.Authenticate(sasl.NewAnonymousClient("ringmaster"))
 		case s.cfg.Auth.Type == remote.AuthNone:
 			return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server asks for a sign-in, and none is configured"}
+		case s.cfg.Auth.Type == remote.AuthOAuth2:
+			client, err := s.cfg.Auth.Bearer(s.cfg.Server, func(mechanism string) bool { return s.caps.Has(imap.AuthCap(mechanism)) })
+			if err != nil {
+				return err
+			}
+			return s.client.Authenticate(client)
 		case s.caps.Has(imap.AuthCap(sasl.Plain)):
 			return s.client.Authenticate(sasl.NewPlainClient("", s.cfg.Auth.Username, s.cfg.Auth.Password.Reveal()))
 		case s.caps.Has(imap.CapLoginDisabled):

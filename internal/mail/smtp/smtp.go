@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	gosmtp "github.com/wneessen/go-mail/smtp"
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
@@ -210,25 +211,16 @@ func (c *connection) greet(ctx context.Context) error {
 	return c.client.StartTLS(tlsConfig)
 }
 
-// authenticate signs in with PLAIN or LOGIN within AuthenticationTimeout.
+// authenticate signs in within AuthenticationTimeout.
 func (c *connection) authenticate(ctx context.Context) error {
-	if c.cfg.Auth.Type != remote.AuthBasic {
+	if c.cfg.Auth.Type == remote.AuthNone || c.cfg.Auth.Type == "" {
 		return nil
 	}
-	offered, mechanisms := c.client.Extension("AUTH")
-	user, password, host := c.cfg.Auth.Username, c.cfg.Auth.Password.Reveal(), c.cfg.Server.Host
-	var auth gosmtp.Auth
-	switch words := strings.Fields(strings.ToUpper(mechanisms)); {
-	case slices.Contains(words, "PLAIN"):
-		auth = gosmtp.PlainAuth("", user, password, host, c.cfg.Auth.AllowInsecure)
-	case slices.Contains(words, "LOGIN"):
-		auth = gosmtp.LoginAuth(user, password, host, c.cfg.Auth.AllowInsecure)
-	case !offered:
-		return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server offers no sign-in on this port"}
-	default:
-		return &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server offers neither PLAIN nor LOGIN"}
+	auth, err := c.mechanism()
+	if err != nil {
+		return err
 	}
-	err := c.step(ctx, c.cfg.Server.AuthenticationTimeout, "the sign-in", func() error { return c.client.Auth(auth) })
+	err = c.step(ctx, c.cfg.Server.AuthenticationTimeout, "the sign-in", func() error { return c.client.Auth(auth) })
 	var status *textproto.Error
 	if !errors.As(err, &status) {
 		return err
@@ -238,9 +230,43 @@ func (c *connection) authenticate(ctx context.Context) error {
 	case status.Code < 500:
 		return &remote.Error{Reason: remote.ReasonConnectionFailed, Message: fmt.Sprintf("the server cannot sign in now (%d)", status.Code), Err: err}
 	case status.Code == 538 || status.Code == 530:
-		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server takes passwords only over an encrypted connection", Err: err}
+		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server takes sign-ins only over an encrypted connection", Err: err}
 	}
 	return c.cfg.Auth.Refused(strconv.Itoa(status.Code), err)
+}
+
+// mechanism is the first one for the account that the server offers.
+func (c *connection) mechanism() (gosmtp.Auth, error) {
+	offered, mechanisms := c.client.Extension("AUTH")
+	words := strings.Fields(strings.ToUpper(mechanisms))
+	offers := func(name string) bool { return slices.Contains(words, name) }
+	user, password, host := c.cfg.Auth.Username, c.cfg.Auth.Password.Reveal(), c.cfg.Server.Host
+	switch {
+	case !offered:
+		return nil, &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server offers no sign-in on this port"}
+	case c.cfg.Auth.Type == remote.AuthOAuth2:
+		client, err := c.cfg.Auth.Bearer(c.cfg.Server, offers)
+		return saslAuth{client}, err
+	case offers("PLAIN"):
+		return gosmtp.PlainAuth("", user, password, host, c.cfg.Auth.AllowInsecure), nil
+	case offers("LOGIN"):
+		return gosmtp.LoginAuth(user, password, host, c.cfg.Auth.AllowInsecure), nil
+	}
+	return nil, &remote.Error{Reason: remote.ReasonAuthenticationFailed, Message: "the server offers neither PLAIN nor LOGIN"}
+}
+
+// saslAuth is a SASL client as the SMTP client wants it.
+type saslAuth struct{ client sasl.Client }
+
+func (a saslAuth) Start(*gosmtp.ServerInfo) (mechanism string, initial []byte, err error) {
+	return a.client.Start()
+}
+
+func (a saslAuth) Next(challenge []byte, more bool) ([]byte, error) {
+	if !more {
+		return nil, nil
+	}
+	return a.client.Next(challenge)
 }
 
 // step runs fn and closes the connection when it takes longer than d or ctx ends.
