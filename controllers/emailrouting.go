@@ -21,6 +21,13 @@ func routingRules(e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) rout
 		RepliesFirst:      spec.ReplyPriority == v1alpha1.RepliesFirst,
 		InactivityTimeout: duration(spec.InactivityTimeout, 0),
 		MaxAssignmentAge:  duration(center.Spec.Routing.MaxAssignmentAge, maxAssignmentAge),
+		TransferToQueue:   transferTimeout(e.Spec.Transfer.ToQueue),
+		TransferToAgent:   transferTimeout(e.Spec.Transfer.ToAgent),
+	}
+	if to := e.Spec.Transfer.ToAccount; to.State == v1alpha1.Allowed {
+		for _, ref := range to.AccountRefs {
+			r.TransferToAccounts = append(r.TransferToAccounts, ref.Name)
+		}
 	}
 	if spec.Model != v1alpha1.RoutingLegacy {
 		r.AssignedAgentTimeout = duration(spec.AssignedAgentTimeout, 0)
@@ -34,4 +41,12 @@ func routingRules(e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) rout
 		r.AssignedQueueWait = duration(l.AssignedQueueWait, legacyWait)
 	}
 	return r
+}
+
+// transferTimeout is 0 where the transfer is denied.
+func transferTimeout(t v1alpha1.TimedTransfer) time.Duration {
+	if t.State != v1alpha1.Allowed {
+		return 0
+	}
+	return duration(t.Timeout, 0)
 }

@@ -65,6 +65,11 @@ type EmailAccountSpec struct {
 	// +required
 	Routing EmailRouting `json:"routing"`
 
+	// transfer of open interactions by agents.
+	// +optional
+	// +kubebuilder:default={}
+	Transfer EmailTransfer `json:"transfer,omitempty"`
+
 	EmailAnswers `json:",inline"`
 
 	// agents who see all interactions of the account. Without any (AgentsAssigned is False then) an agent sees what is offered to or open with them and

@@ -102,3 +102,48 @@ type ChannelAutoAnswer struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('300s')",message="delay must be between 0s and 300s"
 	Delay *metav1.Duration `json:"delay,omitempty"`
 }
+
+// EmailTransfer says where agents may send an open interaction of the account.
+type EmailTransfer struct {
+	// toQueue is a transfer to a queue of channel Email.
+	// +optional
+	// +kubebuilder:default={state: Denied}
+	ToQueue TimedTransfer `json:"toQueue,omitempty"`
+	// toAgent is a transfer to another agent, who gets it when signed in, not paused and below the capacity.
+	// +optional
+	// +kubebuilder:default={state: Denied}
+	ToAgent TimedTransfer `json:"toAgent,omitempty"`
+	// toAccount is a transfer to another EmailAccount: its queue gets the interaction, answers go out from its address, and later replies to either address join.
+	// +optional
+	// +kubebuilder:default={state: Denied}
+	ToAccount AccountTransfer `json:"toAccount,omitempty"`
+}
+
+// TimedTransfer waits to be accepted.
+// +kubebuilder:validation:XValidation:rule="(self.state == 'Allowed') == has(self.timeout)",message="timeout is required for state Allowed and forbidden for Denied"
+type TimedTransfer struct {
+	// state Allowed lets agents do it. Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	State Permission `json:"state,omitempty"`
+	// timeout to be accepted, 1s to 168h; then the interaction is back with its sender as unread, or in the model Legacy in the state Unread.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="timeout must be between 1s and 168h"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// AccountTransfer names the accounts that may be transferred to.
+// +kubebuilder:validation:XValidation:rule="(self.state == 'Allowed') == has(self.accountRefs)",message="accountRefs is required for state Allowed and forbidden for Denied"
+type AccountTransfer struct {
+	// state Allowed lets agents do it. Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	State Permission `json:"state,omitempty"`
+	// accountRefs are EmailAccounts of the namespace. One that does not exist or is Inactive is not offered to agents.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	AccountRefs []ObjectReference `json:"accountRefs,omitempty"`
+}

@@ -164,6 +164,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerCalls(api)
 	s.registerLists(api)
 	s.registerInteractions(api)
+	s.registerTransfer(api)
 	s.registerMarks(api)
 	s.registerDispositions(api)
 	s.registerMessages(api)

@@ -75,6 +75,9 @@ type interactionOutput struct{ Body Interaction }
 type detailOutput struct {
 	Body struct {
 		Interaction
+		WaitDetail   string                  `json:"waitDetail,omitempty" example:"nobody available; bob paused" doc:"Why a queued interaction waits"`
+		Capabilities InteractionCapabilities `json:"capabilities" doc:"What the caller may do with it now"`
+
 		Messages []Message    `json:"messages" doc:"Oldest first"`
 		History  []Transition `json:"history" doc:"Oldest first: why it is where it is"`
 	}
@@ -110,7 +113,10 @@ func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput
 		return nil, s.fail(ctx, "reading messages", err)
 	}
 	out := &detailOutput{}
-	out.Body.Interaction = interactionOf(i)
+	out.Body.Interaction, out.Body.WaitDetail = interactionOf(i), i.WaitDetail
+	if out.Body.Capabilities, err = s.capabilities(ctx, i); err != nil {
+		return nil, s.fail(ctx, "reading the account", err)
+	}
 	out.Body.Messages = make([]Message, 0, len(messages))
 	for _, m := range messages {
 		out.Body.Messages = append(out.Body.Messages, messageOf(m))

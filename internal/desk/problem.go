@@ -35,6 +35,8 @@ const (
 	CodeNotOpen            Code = "NOT_OPEN"
 	CodeDuplicateFilter    Code = "DUPLICATE_FILTER_ATTRIBUTE"
 	CodeMarkUnreadDenied   Code = "MARK_UNREAD_DENIED"
+	CodeTransferDenied     Code = "TRANSFER_DENIED"
+	CodeTransferTarget     Code = "TRANSFER_TARGET"
 	CodeNotUnread          Code = "NOT_UNREAD"
 	CodeCapacityReached    Code = "CAPACITY_REACHED"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
@@ -117,6 +119,10 @@ var codes = map[Code]codeInfo{
 		"A list takes one condition per attribute; `detail` names the attribute. Several values of `state` or `tags` are separated by commas: any of them matches."},
 	CodeMarkUnreadDenied: {http.StatusForbidden, "Marking unread not allowed",
 		"The account's agentActions.markAsUnread is Denied."},
+	CodeTransferDenied: {http.StatusForbidden, "Transfer not allowed",
+		"The account's transfer does not allow this; `capabilities` of the interaction says what it does."},
+	CodeTransferTarget: {http.StatusUnprocessableEntity, "No target of transfers",
+		"There is no such queue of channel Email, agent or e-mail account, the agent is the sender or deactivated, or the account is inactive."},
 	CodeNotUnread: {http.StatusConflict, "Interaction not unread",
 		"Only an interaction in state Unread can be taken over; a colleague may have been faster."},
 	CodeCapacityReached: {http.StatusConflict, "No capacity",

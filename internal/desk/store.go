@@ -64,6 +64,7 @@ type answers interface {
 	Reject(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	MarkRead(ctx context.Context, namespace, id, agent string) error
 	MarkUnread(ctx context.Context, namespace, id, agent string) error
+	Transfer(ctx context.Context, namespace, id, agent string, to store.TransferTarget) (store.Interaction, error)
 	TakeOver(ctx context.Context, namespace, id, agent string) (store.Interaction, error)
 	PatchInteraction(ctx context.Context, namespace, id string, p store.InteractionPatch) (store.Interaction, error)
 }

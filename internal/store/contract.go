@@ -192,6 +192,12 @@ type Interactions interface {
 	// ErrDispositionUnknown: it is none of DispositionsOf.
 	CloseInteraction(ctx context.Context, namespace, id, agent string, d Disposal) (Interaction, error)
 
+	// Transfer sends the agent's open interaction on, reason Transferred. To a queue or an agent it waits to be accepted for as long as the rules of the
+	// account allow and then is open with its sender again as unread, reason TransferTimeout (TransferRejected when the agent it was for declines);
+	// under the model Legacy, or without the sender, it is Unread. To an account it waits in that account's queue like a new one, and later mails of
+	// the conversation join at either account. ErrConflict when it is not open with agent, ErrTransferDenied, ErrTransferTarget.
+	Transfer(ctx context.Context, namespace, id, agent string, to TransferTarget) (Interaction, error)
+
 	// Route claims due work (queued interactions, offers past their deadline) so that no two workers get the same, asks decide
 	// for each and applies the transitions in the same transaction, up to limit interactions. It returns how many it
 	// looked at. Capacity and single assignment hold under any number of concurrent callers.

@@ -158,6 +158,7 @@ func (t *tx) queuesChanged(ctx context.Context, agent Key) error {
 	for _, q := range queues {
 		t.changed[Key{agent.Namespace, q}] = true
 	}
+	t.freed[agent] = true
 	return err
 }
 

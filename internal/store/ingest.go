@@ -175,11 +175,13 @@ func (in *ingest) loadThreads(ctx context.Context, mails []IngestMail) error {
 	if len(ids) > 0 {
 		slices.Sort(ids)
 		rows, err = all(ctx, in.conn, scanInteraction, interactionColumns+
-			"WHERE id = ANY(?) AND namespace = ? AND account = ? ORDER BY id FOR UPDATE", slices.Compact(ids), in.account.Namespace, in.account.Name)
+			"WHERE id = ANY(?) AND namespace = ? ORDER BY id FOR UPDATE", slices.Compact(ids), in.account.Namespace)
 	}
 	for _, r := range rows {
-		in.rows[r.ID] = r
-		in.threads[r.ID] = r.ID
+		if r.Account == in.account.Name {
+			in.threads[r.ID] = r.ID
+		}
+		in.rows[r.ID] = r // of another account when it was transferred: then a thread key leads to it
 	}
 	if err != nil {
 		return err

@@ -206,6 +206,26 @@ func (t *tx) ownerBack(ctx context.Context, agent Key) error {
 	return t.save(ctx, changed...)
 }
 
+// flushFreed makes what waits for the freed agents alone due.
+func (t *tx) flushFreed(ctx context.Context) error {
+	if len(t.freed) == 0 {
+		return nil
+	}
+	now, err := t.now(ctx)
+	if err != nil {
+		return err
+	}
+	for agent := range t.freed {
+		n, err := t.exec(ctx, "UPDATE interactions SET timer_at = ? WHERE namespace = ? AND for_agent = ? AND for_agent <> '' AND state = 'Queued'",
+			now, agent.Namespace, agent.Name)
+		if err != nil {
+			return err
+		}
+		t.wake = t.wake || n > 0
+	}
+	return nil
+}
+
 // runTimers does what deadlines say, and offers what waits for one agent.
 func (r *router) runTimers(ctx context.Context) error {
 	rows, err := all(ctx, r.conn, scanInteraction, interactionColumns+

@@ -2,9 +2,37 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 )
+
+// Errors of Transfer.
+var (
+	// ErrTransferDenied: the account does not allow it.
+	ErrTransferDenied = errors.New("transfer not allowed")
+	// ErrTransferTarget: there is no such queue, agent or account, or it takes nothing.
+	ErrTransferTarget = errors.New("not a target of transfers")
+)
+
+// TransferKind is what an interaction is transferred to.
+type TransferKind string
+
+// Kinds of targets.
+const (
+	TransferToQueue   TransferKind = "Queue"
+	TransferToAgent   TransferKind = "Agent"
+	TransferToAccount TransferKind = "Account"
+)
+
+// TransferTarget is where an interaction goes.
+type TransferTarget struct {
+	Kind TransferKind
+	Name string
+}
 
 // reject ends the agent's offer. The queue offers on to others first; who was asked alone has decided for all.
 func (t *tx) reject(ctx context.Context, r *interactionRow, agent string, now int64) error {
@@ -58,4 +86,117 @@ func (t *tx) sendBack(ctx context.Context, r *interactionRow, reason string, now
 	t.move(r, StateOpen, sender, reason, "", now)
 	t.emitInteraction(EventOpened, r, sender, reason)
 	return nil
+}
+
+// Transfer implements Interactions.
+func (db *DB) Transfer(ctx context.Context, namespace, id, agent string, to TransferTarget) (Interaction, error) {
+	return db.change(ctx, "transfer", namespace, id, func(t *tx, r *interactionRow, now int64) error {
+		if r.State != StateOpen || r.Agent != agent {
+			return ErrConflict
+		}
+		rules, err := t.rulesOf(ctx, namespace, r.Account)
+		if err != nil {
+			return err
+		}
+		switch to.Kind {
+		case TransferToQueue:
+			err = t.transferToQueue(ctx, r, to.Name, rules, now)
+		case TransferToAgent:
+			err = t.transferToAgent(ctx, r, to.Name, rules, now)
+		case TransferToAccount:
+			err = t.transferToAccount(ctx, r, to.Name, rules, now)
+		default:
+			err = fmt.Errorf("transfer to %q", to.Kind)
+		}
+		if err != nil {
+			return err
+		}
+		return t.save(ctx, r)
+	})
+}
+
+func (t *tx) transferToQueue(ctx context.Context, r *interactionRow, queue string, rules routing.Rules, now int64) error {
+	if rules.TransferToQueue <= 0 {
+		return ErrTransferDenied
+	}
+	exists, err := queueExists(ctx, t.conn, Key{r.Namespace, queue})
+	if err != nil {
+		return err
+	}
+	if !exists {
+		return ErrTransferTarget
+	}
+	sender := r.Agent
+	r.timers = r.timers.Transferred(sender, rules.TransferToQueue, fromMicros(now))
+	r.queuedAt, r.precedence = now, precedenceOf(rules, true)
+	if err := t.toQueue(ctx, r, queue, sender, routing.ReasonTransferred, "to a queue", now); err != nil {
+		return err
+	}
+	r.decline(sender, now) // the sender's colleagues come first
+	return nil
+}
+
+func (t *tx) transferToAgent(ctx context.Context, r *interactionRow, agent string, rules routing.Rules, now int64) error {
+	if rules.TransferToAgent <= 0 {
+		return ErrTransferDenied
+	}
+	a, err := getAgent(ctx, t.conn, Key{r.Namespace, agent})
+	if ignoreNotFound(err) != nil {
+		return err
+	}
+	if !a.Active || agent == r.Agent {
+		return ErrTransferTarget
+	}
+	sender := r.Agent
+	if err := t.takeFrom(ctx, r, routing.ReasonTransferred); err != nil {
+		return err
+	}
+	r.timers = r.timers.Transferred(sender, rules.TransferToAgent, fromMicros(now))
+	r.forAgent, r.declined = agent, nil
+	t.move(r, StateQueued, sender, routing.ReasonTransferred, "to "+agent, now)
+	t.emitInteraction(EventQueued, r, sender, routing.ReasonTransferred)
+	return nil
+}
+
+func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, name string, rules routing.Rules, now int64) error {
+	if !slices.Contains(rules.TransferToAccounts, name) {
+		return ErrTransferDenied
+	}
+	account, err := getAccount(ctx, t.conn, Key{r.Namespace, name})
+	if ignoreNotFound(err) != nil {
+		return err
+	}
+	exists, err := queueExists(ctx, t.conn, Key{r.Namespace, account.Queue})
+	if err != nil {
+		return err
+	}
+	if !account.Active || !exists || name == r.Account {
+		return ErrTransferTarget
+	}
+	if err := t.rethread(ctx, r, name); err != nil {
+		return err
+	}
+	r.Account, r.timers = name, r.timers.Requeued()
+	r.queuedAt, r.precedence = now, precedenceOf(account.Routing, true)
+	return t.toQueue(ctx, r, account.Queue, r.Agent, routing.ReasonTransferred, "to the account "+name, now)
+}
+
+// rethread lets replies that come to another account join; those to the present one still do.
+func (t *tx) rethread(ctx context.Context, r *interactionRow, account string) error {
+	ids, err := all(ctx, t.conn, scalar[string], "SELECT message_id FROM messages WHERE interaction_id = ? AND message_id <> ''", r.ID)
+	if err != nil {
+		return err
+	}
+	keys := map[string]bool{r.ID: true} // the own token
+	for _, id := range ids {
+		keys[threadKey(id)] = true
+	}
+	var rows [][]any
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		rows = append(rows, []any{r.Namespace, account, key, r.ID})
+		if key == r.ID {
+			rows = append(rows, []any{r.Namespace, r.Account, key, r.ID})
+		}
+	}
+	return t.insert(ctx, insertMessageIDs, "ON CONFLICT DO NOTHING", rows...)
 }

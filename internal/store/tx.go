@@ -154,6 +154,8 @@ type tx struct {
 	// due and changed are queues that routing must look at: for a new interaction, or because an interaction
 	// that could not be placed may be now.
 	due, changed map[Key]bool
+	// freed are agents who may now take what waits for them alone.
+	freed map[Key]bool
 }
 
 func (db *DB) read() conn { return conn{db.d, db.r} }
@@ -189,7 +191,7 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) (committing boo
 	if err != nil {
 		return false, err
 	}
-	t := &tx{conn: conn{db.d, st}, db: db, due: map[Key]bool{}, changed: map[Key]bool{}}
+	t := &tx{conn: conn{db.d, st}, db: db, due: map[Key]bool{}, changed: map[Key]bool{}, freed: map[Key]bool{}}
 	if err := fn(t); err != nil {
 		_ = st.Rollback() // what went wrong is in err; a lost connection rolls back by itself
 		return false, err
@@ -230,6 +232,9 @@ func (t *tx) flush(ctx context.Context) error {
 		return err
 	}
 	if err := t.endDisposing(ctx); err != nil {
+		return err
+	}
+	if err := t.flushFreed(ctx); err != nil {
 		return err
 	}
 	if err := t.flushQueues(ctx); err != nil {

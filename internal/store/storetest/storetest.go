@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		"Inactivity":    testInactivity,
 		"Legacy":        testLegacy,
 		"AutoAnswer":    testAutoAnswer,
+		"Transfers":     testTransfers,
 		"Concurrency":   testConcurrency,
 		"Outbox":        testOutbox,
 		"Events":        testEvents,
