@@ -64,7 +64,7 @@ func (r *rig) fill(name string, n int) {
 
 // BenchmarkIdleAccounts reports the live memory of one account that waits in IDLE over TLS.
 func BenchmarkIdleAccounts(b *testing.B) {
-	const n = 1000
+	const n = 2000
 	r := rigOn(b, env.Dovecot(b))
 	for b.Loop() {
 		var cfgs []Config
@@ -79,7 +79,7 @@ func BenchmarkIdleAccounts(b *testing.B) {
 				sum += gauge(b, s.metrics.connected.WithLabelValues(c.Account.Namespace, c.Account.Name))
 			}
 			return sum
-		}, time.Minute).Should(BeEquivalentTo(n))
+		}, 4*time.Minute).Should(BeEquivalentTo(n))
 		b.ReportMetric(float64(memory()-before)/n/1024, "KiB/account")
 		stop()
 	}

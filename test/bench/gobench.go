@@ -55,7 +55,7 @@ func (b *bench) measureMailbox(ctx context.Context) error {
 	}{
 		{noticed["BenchmarkNoticeToStored"], "mail noticed in IDLE", "server's notice until stored, p99", "ms", "p99-ms", atMost(20)},
 		{noticed["BenchmarkNoticeToStored"], "mail noticed in IDLE", "server's notice until stored, p50", "ms", "p50-ms", nil},
-		{idle["BenchmarkIdleAccounts"], "1000 idle TLS accounts", "memory each", "KiB", "KiB/account", atMost(45)},
+		{idle["BenchmarkIdleAccounts"], "2000 idle TLS accounts", "memory each", "KiB", "KiB/account", atMost(45)},
 	} {
 		v, ok := f.found[f.reported]
 		if !ok {

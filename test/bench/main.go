@@ -33,7 +33,7 @@ type options struct {
 	registerRounds         int
 	mails, mailRounds      int
 	decisions              int
-	idle                   time.Duration
+	idle, streamFor        time.Duration
 	signIn                 bool
 	keepLogs               string
 }
@@ -61,6 +61,7 @@ func (b *bench) sections() []section {
 		{name: "register", about: "registrations against generated and hand-written files", alone: b.measureRegister},
 		{name: "ingest", about: "mail worker, mbsync and fetchmail on one Dovecot", alone: b.measureIngest},
 		{name: "mailbox", about: "new mail noticed until stored, memory of waiting accounts", alone: b.measureMailbox},
+		{name: "stream", about: "offers on the event streams of 500 agents, 50 mails a second", alone: b.measureStream},
 		{name: "routing", about: "routing decisions on SQLite and PostgreSQL", alone: b.measureRouting},
 	}
 }
@@ -92,6 +93,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.mailRounds, "mail-rounds", 2, "mailboxes for each of the three programs")
 	flag.IntVar(&b.decisions, "decisions", 5000, "interactions routed on each store")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "time in which nothing may be written")
+	flag.DurationVar(&b.streamFor, "stream-for", 2*time.Minute, "time in which mails come in the section stream")
 	flag.BoolVar(&b.signIn, "sign-in", true, "give every agent a sign-in password; without, the difference is what hashing them costs")
 	flag.StringVar(&b.keepLogs, "logs", "", "directory the parts' logs of the center are copied to")
 	flag.Parse()
