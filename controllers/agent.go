@@ -33,6 +33,7 @@ type agentStore interface {
 	store.Extensions
 	store.Directory
 	store.Credentials
+	store.SignInSecurity
 	store.PresenceStore
 	store.Telephones
 	store.Forwards

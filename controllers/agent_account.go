@@ -25,7 +25,13 @@ func (k *agentKind) account(ctx context.Context, a *v1alpha1.Agent, center *v1al
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("reading the credential: %w", err)
 	}
-	defer k.showAccount(a, &credential)
+	if err := k.unlock(ctx, a); err != nil {
+		return err
+	}
+	defer func() {
+		k.showAccount(a, &credential)
+		showExpiry(a, credential, passwordAge(center), s)
+	}()
 	if a.Spec.PasswordSecretRef == nil {
 		s.ok(condition, v1alpha1.ReasonNoPassword, "no password: the agent cannot sign in at the desk")
 		return nil
@@ -119,6 +125,8 @@ func (k *agentKind) showAccount(a *v1alpha1.Agent, credential *store.Credential)
 	switch {
 	case a.Spec.AccountState == v1alpha1.AccountDeactivated:
 		a.Status.Account.Summary = "Deactivated"
+	case a.Status.Account.LockState == v1alpha1.Locked:
+		a.Status.Account.Summary = "Locked"
 	case credential.Hash == "":
 		a.Status.Account.Summary = "NoPassword"
 	default:

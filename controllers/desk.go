@@ -54,10 +54,12 @@ func (d DeskSide) PasswordRules(ctx context.Context, namespace string) (desk.Pas
 	rules := desk.PasswordRules{Policy: admission.PolicyOf(center), History: 1}
 	if center != nil {
 		rules.History = int(center.Spec.Security.PasswordPolicy.HistorySize)
+		rules.MaxAttempts = int(value(center.Spec.Security.Lockout.MaxAttempts, defaultMaxAttempts))
 		if center.Spec.Security.Suite == v1alpha1.Disabled {
 			rules.History = 0
 		}
 	}
+	rules.Age = passwordAge(center)
 	return rules, nil
 }
 

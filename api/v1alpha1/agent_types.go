@@ -358,13 +358,29 @@ type AgentVoicemailStatus struct {
 
 // AgentAccountStatus for sign-in.
 type AgentAccountStatus struct {
-	// summary: Active, Deactivated or NoPassword.
+	// summary: Active, Deactivated, Locked, NoPassword or PasswordExpired.
 	// +optional
-	// +kubebuilder:validation:Enum=Active;Deactivated;NoPassword
+	// +kubebuilder:validation:Enum=Active;Deactivated;Locked;NoPassword;PasswordExpired
 	Summary string `json:"summary,omitempty"`
 	// lastPasswordChangeTime by Secret or by the agent.
 	// +optional
 	LastPasswordChangeTime *metav1.Time `json:"lastPasswordChangeTime,omitempty"`
+	// passwordExpiresTime is when the password must be changed (ContactCenter.spec.security.passwordPolicy.maxAge); absent when it holds for ever.
+	// +optional
+	PasswordExpiresTime *metav1.Time `json:"passwordExpiresTime,omitempty"`
+	// lockState is Locked after too many wrong passwords (ContactCenter.spec.security.lockout), until an administrator sets the annotation ringmaster.dev/unlock.
+	// +optional
+	LockState LockState `json:"lockState,omitempty"`
+	// lockedTime is when that happened.
+	// +optional
+	LockedTime *metav1.Time `json:"lockedTime,omitempty"`
+	// lastUnlockTime is when a lock was last released.
+	// +optional
+	LastUnlockTime *metav1.Time `json:"lastUnlockTime,omitempty"`
+	// lastHandledUnlock echoes the annotation ringmaster.dev/unlock; each value is acted on once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	LastHandledUnlock string `json:"lastHandledUnlock,omitempty"`
 	// passwordSecretVersion is the resourceVersion of the Secret that was applied last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

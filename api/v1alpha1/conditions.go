@@ -153,6 +153,9 @@ const (
 	// AllowShrinkAnnotation on a PBX holds an RFC 3339 time: for an hour after it, a configuration may lose most of the endpoints
 	// even though the manager did not see them being deleted, for example because it was down meanwhile.
 	AllowShrinkAnnotation = "ringmaster.dev/allow-shrink"
+	// UnlockAnnotation on an Agent holds an RFC 3339 time and releases the lock that too many wrong passwords made, once for each value; a time before the
+	// lock releases nothing, so that an annotation that stays in a manifest does not undo later locks. Echoed in status.account.lastHandledUnlock.
+	UnlockAnnotation = "ringmaster.dev/unlock"
 	// ReconcileAtAnnotation asks for a reconcile; the value is echoed in status.lastHandledReconcileAt.
 	ReconcileAtAnnotation = "ringmaster.dev/reconcile-at"
 )

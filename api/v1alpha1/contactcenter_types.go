@@ -144,9 +144,14 @@ type SecuritySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Masking MaskingSpec `json:"masking,omitempty"`
+	// lockout after wrong passwords, whatever suite is.
+	// +optional
+	// +kubebuilder:default={}
+	Lockout LockoutSpec `json:"lockout,omitempty"`
 }
 
 // PasswordPolicySpec can be made stricter than the defaults, not weaker: the defaults are the minimum.
+// +kubebuilder:validation:XValidation:rule="!has(self.maxAge) || !has(self.warnBefore) || duration(self.maxAge) == duration('0s') || duration(self.warnBefore) < duration(self.maxAge)",message="warnBefore must be shorter than maxAge"
 type PasswordPolicySpec struct {
 	// minLength in characters. Default 8.
 	// +optional
@@ -192,6 +197,17 @@ type PasswordPolicySpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=12
 	HistorySize int32 `json:"historySize,omitempty"`
+	// maxAge of a password, after which it must be changed before the agent can sign in; 0s lets passwords hold for ever. Phones go on. Default 2160h, which is
+	// 90 days.
+	// +optional
+	// +kubebuilder:default="2160h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) == duration('0s') || (duration(self) >= duration('24h') && duration(self) <= duration('87600h'))",message="maxAge must be 0s or between 24h and 87600h"
+	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
+	// warnBefore the end of maxAge, the agent is told at every sign-in. Default 360h, which is 15 days.
+	// +optional
+	// +kubebuilder:default="360h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('87600h')",message="warnBefore must be between 0s and 87600h"
+	WarnBefore *metav1.Duration `json:"warnBefore,omitempty"`
 }
 
 // EmailDefaults for accounts that do not say otherwise.

@@ -71,6 +71,10 @@ type PasswordRules struct {
 	Policy security.PasswordPolicy
 	// History is how many of the last passwords, the present one included, must differ from a new one; 0 allows any.
 	History int
+	// Age after which a password must be changed before signing in.
+	Age security.PasswordAge
+	// MaxAttempts is how many wrong passwords in a row lock an account; 0 never.
+	MaxAttempts int
 }
 
 // Options of the API. Store, SIPSecrets, Composer and PasswordRules are required.

@@ -24,6 +24,7 @@ const (
 	CodeRateLimited        Code = "RATE_LIMITED"
 	CodeCurrentPassword    Code = "CURRENT_PASSWORD_WRONG"
 	CodePasswordEnforced   Code = "PASSWORD_ENFORCED"
+	CodePasswordExpired    Code = "PASSWORD_EXPIRED"
 	CodePasswordPolicy     Code = "PASSWORD_POLICY"
 	CodePasswordReused     Code = "PASSWORD_REUSED"
 	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
@@ -88,7 +89,7 @@ var codes = map[Code]codeInfo{
 	CodeAuthFormat: {http.StatusUnauthorized, "Unknown authorization format",
 		"The Authorization header is not exactly one `Bearer TOKEN` with a token as POST /v1/login returned it. Tokens in the URL are not accepted."},
 	CodeAuthFailed: {http.StatusUnauthorized, "Sign-in failed",
-		"At sign-in: the user name or the password is wrong, or the user name exists in several centers and none was named. Elsewhere: the session has ended; sign in again."},
+		"At sign-in: the user name or the password is wrong, the account is locked after too many wrong passwords, or the user name exists in several centers and none was named; which of these is not told. Elsewhere: the session has ended; sign in again."},
 	CodeAccountDeactivated: {http.StatusForbidden, "Account deactivated",
 		"The password is right, but the account was deactivated by an administrator."},
 	CodeRateLimited: {http.StatusTooManyRequests, "Too many attempts",
@@ -97,6 +98,8 @@ var codes = map[Code]codeInfo{
 		"The current password sent with a password change is wrong. The session goes on."},
 	CodePasswordEnforced: {http.StatusConflict, "Password is managed",
 		"The agent's passwordManagement is Enforced: the password comes from its Secret and cannot be changed here."},
+	CodePasswordExpired: {http.StatusForbidden, "Password expired",
+		"The password is right, but it is older than the center allows. Ask for a new one and send both to POST /v1/password, then sign in."},
 	CodePasswordPolicy: {http.StatusUnprocessableEntity, "Password too weak",
 		"The new password breaks rules of the center; `errors` names each one, with the rule in `rule`."},
 	CodePasswordReused: {http.StatusUnprocessableEntity, "Password used before",

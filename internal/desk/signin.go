@@ -38,6 +38,8 @@ type loginOutput struct {
 		Token     string    `json:"token" doc:"Send it as Authorization: Bearer TOKEN; it cannot be read again"`
 		ExpiresAt time.Time `json:"expiresAt"`
 		Agent     Identity  `json:"agent"`
+
+		PasswordExpiresInDays int `json:"passwordExpiresInDays,omitempty" doc:"Set from some days before the password must be changed (the center's warnBefore): tell the agent. The day that has begun counts"`
 	}
 }
 
@@ -66,6 +68,8 @@ func (s *server) registerSignIn(api huma.API) {
 	logout.Errors = []int{http.StatusUnauthorized, http.StatusServiceUnavailable}
 	huma.Register(api, logout, s.logout)
 
+	s.registerExpired(api)
+
 	password := operation("changePassword", http.MethodPost, "/v1/me/password", "Change the own password")
 	password.Description = "Ends all other sessions of the agent."
 	password.DefaultStatus = http.StatusNoContent
@@ -82,12 +86,17 @@ func (s *server) login(ctx context.Context, in *loginInput) (*loginOutput, error
 }
 
 func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, error) {
-	agent, err := s.verifyAgent(ctx, in)
+	known, err := s.verifyAgent(ctx, in.address, in.Body.Center, in.Body.Username, in.Body.Password)
 	if err != nil {
 		return nil, err
 	}
-	if !agent.Active {
-		return nil, problem(CodeAccountDeactivated, "the account was deactivated by an administrator")
+	agent := known.Agent
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if known.rules.Age.Expired(known.credential.ChangedAt, now) {
+		return nil, problem(CodePasswordExpired, "the password must be changed before signing in")
 	}
 
 	if in.Body.Telephone != "" {
@@ -117,6 +126,7 @@ func (s *server) signIn(ctx context.Context, in *loginInput) (*loginOutput, erro
 	out.Body.Token = token
 	out.Body.ExpiresAt = session.Expires.UTC()
 	out.Body.Agent = identityOf(agent)
+	out.Body.PasswordExpiresInDays, _ = known.rules.Age.Warn(known.credential.ChangedAt, now)
 	return out, nil
 }
 
@@ -148,31 +158,80 @@ func (s *server) startWork(ctx context.Context, agent store.Agent, client store.
 	return nil
 }
 
-// verifyAgent finds the agent the password belongs to. Unknown users, ambiguous ones, users without a password and
+// knownAgent is an active agent who gave the right password.
+type knownAgent struct {
+	store.Agent
+	credential store.Credential
+	rules      PasswordRules
+}
+
+// verifyAgent finds the agent the password belongs to. Unknown users, ambiguous ones, users without a password, locked ones and
 // wrong passwords look and take the same.
-func (s *server) verifyAgent(ctx context.Context, in *loginInput) (store.Agent, error) {
-	agent, err := s.Store.FindAgent(ctx, in.Body.Center, in.Body.Username)
+func (s *server) verifyAgent(ctx context.Context, address, center, username, password string) (knownAgent, error) {
+	agent, err := s.Store.FindAgent(ctx, center, username)
 	unknown := errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict)
 	if err != nil && !unknown {
-		return store.Agent{}, err
+		return knownAgent{}, err
 	}
-	var credential store.Credential
+	found := knownAgent{Agent: agent}
 	if !unknown {
-		credential, err = s.Store.GetCredential(ctx, agent.Key)
+		found.credential, err = s.Store.GetCredential(ctx, agent.Key)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return store.Agent{}, err
+			return knownAgent{}, err
+		}
+		if found.rules, err = s.PasswordRules(ctx, agent.Namespace); err != nil {
+			return knownAgent{}, err
 		}
 	}
-	match, err := s.checkPassword(ctx, in.Body.Password, credential.Hash, in.address, in.Body.Center, in.Body.Username)
+	match, err := s.countedPassword(ctx, found, password, address, center, username)
 	if err != nil {
-		return store.Agent{}, err
+		return knownAgent{}, err
 	}
 	if !match {
 		// Never the user name as it was typed: people type passwords there.
-		s.Logger.InfoContext(ctx, "sign-in refused", "agent", agent.String(), "known", !unknown, "address", in.address, "requestID", requestID(ctx))
-		return store.Agent{}, problem(CodeAuthFailed, "the user name or the password is wrong, or the user name exists in several centers and none was named")
+		s.Logger.InfoContext(ctx, "sign-in refused", "agent", agent.String(), "known", !unknown, "address", address, "requestID", requestID(ctx))
+		return knownAgent{}, problem(CodeAuthFailed, "the user name or the password is wrong, the account is locked after too many wrong passwords, or the user name exists in several centers and none was named")
 	}
-	return agent, nil
+	if !agent.Active {
+		return knownAgent{}, problem(CodeAccountDeactivated, "the account was deactivated by an administrator")
+	}
+	return found, nil
+}
+
+// countedPassword is checkPassword that counts wrong ones and locks the account of the agent; of a locked one, no password is right. An
+// agent without a name is nobody.
+func (s *server) countedPassword(ctx context.Context, a knownAgent, password string, key ...string) (bool, error) {
+	nobody := a.Name == ""
+	var locked store.SignInLock
+	if !nobody {
+		var err error
+		if locked, err = s.Store.SignInLockOf(ctx, a.Key); err != nil {
+			return false, err
+		}
+	}
+	hash := a.credential.Hash
+	if locked.Locked() {
+		hash = "" // takes as long, and matches nothing
+	}
+	match, err := s.checkPassword(ctx, password, hash, key...)
+	switch {
+	case err != nil || nobody || locked.Locked():
+		return match, err
+	case match:
+		err = s.Store.PassSignIn(ctx, a.Key)
+		if errors.Is(err, store.ErrConflict) { // another attempt has just locked it
+			return false, nil
+		}
+		return err == nil, err
+	}
+	now, err := s.Store.FailSignIn(ctx, a.Key, a.rules.MaxAttempts)
+	if now.Locked() && err == nil {
+		s.Logger.WarnContext(ctx, "an account was locked after wrong passwords", "agent", a.String(), "attempts", now.Failed, "requestID", requestID(ctx))
+	}
+	if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
+		err = nil
+	}
+	return false, err
 }
 
 // checkPassword verifies a password within the limit of wrong ones for key.
@@ -220,38 +279,52 @@ func (s *server) changePassword(ctx context.Context, in *passwordInput) (*noBody
 }
 
 func (s *server) setPassword(ctx context.Context, c caller, current, wanted string) error {
-	profile, err := parseProfile(c.Profile)
+	credential, err := s.Store.GetCredential(ctx, c.Key)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	rules, err := s.PasswordRules(ctx, c.Namespace)
+	if err != nil {
+		return err
+	}
+	known := knownAgent{Agent: c.Agent, credential: credential, rules: rules}
+	if err := mayChooseOwn(c.Agent); err != nil {
+		return err
+	}
+	match, err := s.countedPassword(ctx, known, current, "current", c.Namespace, c.Name)
+	if err != nil {
+		return err
+	}
+	if !match {
+		return problem(CodeCurrentPassword, "the current password is wrong, or the account is locked after too many wrong passwords")
+	}
+	return s.choosePassword(ctx, known, wanted, c.tokenHash)
+}
+
+// mayChooseOwn refuses agents whose password is the administrators'.
+func mayChooseOwn(a store.Agent) error {
+	profile, err := parseProfile(a.Profile)
 	if err != nil {
 		return err
 	}
 	if profile.PasswordManagement == PasswordEnforced {
 		return problem(CodePasswordEnforced, "the password is managed by the administrators of the center")
 	}
-	credential, err := s.Store.GetCredential(ctx, c.Key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	match, err := s.checkPassword(ctx, current, credential.Hash, "current", c.Namespace, c.Name)
-	if err != nil {
-		return err
-	}
-	if !match {
-		return problem(CodeCurrentPassword, "the current password is wrong")
-	}
+	return nil
+}
 
-	rules, err := s.PasswordRules(ctx, c.Namespace)
-	if err != nil {
+// choosePassword replaces the password by one that the agent wants. Sessions end but keepSession.
+func (s *server) choosePassword(ctx context.Context, a knownAgent, wanted, keepSession string) error {
+	if err := s.checkNewPassword(ctx, a.Key, a.rules, wanted); err != nil {
 		return err
 	}
-	if err := s.checkNewPassword(ctx, c.Key, rules, wanted); err != nil {
+	var err error
+	if a.credential.Hash, err = security.Hash(ctx, wanted); err != nil {
 		return err
 	}
-	if credential.Hash, err = security.Hash(ctx, wanted); err != nil {
-		return err
-	}
-	credential.Agent = c.Key
+	a.credential.Agent = a.Key
 	// SecretVersion stays: only a later change of the Secret replaces what the agent chose.
-	return s.Store.SetPassword(ctx, credential, max(0, rules.History-1), c.tokenHash)
+	return s.Store.SetPassword(ctx, a.credential, max(0, a.rules.History-1), keepSession)
 }
 
 func (s *server) checkNewPassword(ctx context.Context, agent store.Key, rules PasswordRules, wanted string) error {

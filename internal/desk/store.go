@@ -33,6 +33,10 @@ type passwords interface {
 	GetCredential(ctx context.Context, agent store.Key) (store.Credential, error)
 	PasswordHistory(ctx context.Context, agent store.Key) ([]string, error)
 	SetPassword(ctx context.Context, c store.Credential, history int, keepSession string) error
+	SignInLockOf(ctx context.Context, agent store.Key) (store.SignInLock, error)
+	FailSignIn(ctx context.Context, agent store.Key, maxAttempts int) (store.SignInLock, error)
+	PassSignIn(ctx context.Context, agent store.Key) error
+	Now(ctx context.Context) (time.Time, error)
 }
 
 type directory interface {

@@ -22,6 +22,7 @@ type Store interface {
 	Voice
 	SystemMails
 	Answers
+	SignInSecurity
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

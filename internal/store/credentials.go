@@ -45,23 +45,31 @@ func (db *DB) SetPassword(ctx context.Context, c Credential, history int, keepSe
 				c.SecretVersion, c.Agent.Namespace, c.Agent.Name)
 			return err
 		}
-		now, err := t.now(ctx)
-		if err != nil {
-			return err
-		}
-		if err := t.keepHistory(ctx, old, c.Agent, history); err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, `INSERT INTO credentials (namespace, agent, hash, secret_version, changed_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (namespace, agent) DO UPDATE SET hash = excluded.hash, secret_version = excluded.secret_version,
-			changed_at = excluded.changed_at`, c.Agent.Namespace, c.Agent.Name, c.Hash, c.SecretVersion, now); err != nil {
-			return err
-		}
-		t.emit(Event{Namespace: c.Agent.Namespace, Agent: c.Agent.Name, Kind: EventCredential, Subject: c.Agent.Name})
-		_, err = t.exec(ctx, "DELETE FROM sessions WHERE namespace = ? AND agent = ? AND token_hash <> ?",
-			c.Agent.Namespace, c.Agent.Name, keepSession)
-		return err
+		return t.setPassword(ctx, old, c, history, keepSession)
 	})
+}
+
+// setPassword replaces old, which may be none, by c. Links to set a password end: whoever has one did not choose this one.
+func (t *tx) setPassword(ctx context.Context, old, c Credential, history int, keepSession string) error {
+	now, err := t.now(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.keepHistory(ctx, old, c.Agent, history); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `INSERT INTO credentials (namespace, agent, hash, secret_version, changed_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (namespace, agent) DO UPDATE SET hash = excluded.hash, secret_version = excluded.secret_version,
+		changed_at = excluded.changed_at`, c.Agent.Namespace, c.Agent.Name, c.Hash, c.SecretVersion, now); err != nil {
+		return err
+	}
+	t.emitCredential(c.Agent)
+	if _, err := t.exec(ctx, "DELETE FROM password_links WHERE namespace = ? AND agent = ?", c.Agent.Namespace, c.Agent.Name); err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, "DELETE FROM sessions WHERE namespace = ? AND agent = ? AND token_hash <> ?",
+		c.Agent.Namespace, c.Agent.Name, keepSession)
+	return err
 }
 
 // keepHistory adds the old hash and drops what is older than the last history ones.
