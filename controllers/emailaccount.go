@@ -48,7 +48,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	}
 	err = k.store.PutAccount(ctx, store.Account{
 		Key: storeKey(e), Label: e.Spec.Key, DisplayName: displayName(e.Spec.DisplayName, e.Name), Address: e.Spec.Address,
-		Queue: e.Spec.Routing.QueueRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
+		Queue: e.Spec.Routing.QueueRef.Name, Flow: e.Spec.Routing.FlowRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
 		Desk:    accountDesk(e),
 		Routing: routingRules(e, center),
 	})
@@ -88,8 +88,11 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	return k.showWorker(ctx, e, center, s)
 }
 
-// routed checks the queue that new interactions go to. Until it is right nothing is fetched, and mails wait in the mailbox.
+// routed checks the queue or the flow that new interactions go to. Until it is right nothing is fetched, and mails wait in the mailbox.
 func (k *accountKind) routed(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
+	if e.Spec.Routing.FlowRef.Name != "" {
+		return k.routedByFlow(ctx, e, s)
+	}
 	var q v1alpha1.Queue
 	name := e.Spec.Routing.QueueRef.Name
 	err := k.Get(ctx, types.NamespacedName{Namespace: e.Namespace, Name: name}, &q)

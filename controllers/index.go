@@ -49,8 +49,12 @@ func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return nil
 		}},
 		{&v1alpha1.EmailAccount{}, byQueueRef, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.EmailAccount).Spec.Routing.QueueRef.Name}
+			return nonEmpty(o.(*v1alpha1.EmailAccount).Spec.Routing.QueueRef.Name)
 		}},
+		{&v1alpha1.EmailAccount{}, byFlowRef, func(o client.Object) []string {
+			return nonEmpty(o.(*v1alpha1.EmailAccount).Spec.Routing.FlowRef.Name)
+		}},
+		{&v1alpha1.RoutingFlow{}, byReference, flowReferences},
 	} {
 		if err := indexer.IndexField(ctx, ix.obj, ix.field, ix.keys); err != nil {
 			return err
@@ -75,6 +79,13 @@ func memberNames(o client.Object, ref func(v1alpha1.QueueMember) *v1alpha1.Objec
 		}
 	}
 	return names
+}
+
+func nonEmpty(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{name}
 }
 
 func flag(b bool) []string {

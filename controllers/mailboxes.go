@@ -30,8 +30,9 @@ type mailboxes struct {
 	queues  queueReader
 }
 
-// queueReader tells which queues routing knows.
+// queueReader tells which queues and flows routing knows.
 type queueReader interface {
+	GetFlow(ctx context.Context, key store.Key) (store.Flow, error)
 	GetQueue(ctx context.Context, key store.Key) (store.Queue, error)
 }
 
@@ -74,15 +75,15 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 		m.workers.Remove(key) // the account's own conditions say why
 		return ctrl.Result{}, nil
 	}
-	q, err := m.queues.GetQueue(ctx, store.Key{Namespace: e.Namespace, Name: e.Spec.Routing.QueueRef.Name})
-	if errors.Is(err, store.ErrNotFound) || (err == nil && q.Channel != store.ChannelEmail) {
-		// What cannot be routed stays in the mailbox, where nothing can happen to it. The queue's arrival brings us back; routing
-		// hears of it a moment later.
+	routable, err := m.routable(ctx, &e)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if !routable {
+		// What cannot be routed stays in the mailbox, where nothing can happen to it. The arrival of queue or flow brings us back;
+		// routing hears of it a moment later.
 		m.workers.Remove(key)
 		return ctrl.Result{RequeueAfter: soon}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, fmt.Errorf("finding the account's queue: %w", err)
 	}
 	config, err := mailConfig(ctx, m.Client, &e, center)
 	if err != nil {

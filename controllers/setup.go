@@ -57,7 +57,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addDispositions, w.addTemplates, w.addSchedules, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addDispositions, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func newLoop[T any, P object[T]](w *wiring, k kind[T, P]) *loop[T, P] {
 	return &loop[T, P]{client: w.c, recorder: w.mgr.GetEventRecorder("ringmaster"), kind: k}
 }
 
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;schedules;teams;telephones,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;schedules/status;teams/status;telephones/status,verbs=patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;routingflows;schedules;teams;telephones,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;routingflows/status;schedules/status;teams/status;telephones/status,verbs=patch
 // +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers;telephones/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -182,6 +182,7 @@ func (w *wiring) addAccounts() error {
 	return w.build("emailaccount").For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.RoutingFlow{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfFlow), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(membershipChanged)).
 		Watches(&v1alpha1.Team{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(ours)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.accountRivals), builder.WithPredicates(gone)).
@@ -197,6 +198,7 @@ func (w *wiring) addMailboxes() error {
 		For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, later(handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue)), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.RoutingFlow{}, later(handler.EnqueueRequestsFromMapFunc(w.accountsOfFlow)), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.ContactCenter{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(ours)).
 		Complete(r)
 }

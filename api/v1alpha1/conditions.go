@@ -56,6 +56,8 @@ const (
 	ConditionVariablesKnown = "VariablesKnown"
 	// ConditionAgentsAssigned (EmailAccount): agents see all interactions of the account. It does not count for Ready.
 	ConditionAgentsAssigned = "AgentsAssigned"
+	// ConditionReferencesResolved (RoutingFlow): what its steps refer to exists and can be used.
+	ConditionReferencesResolved = "ReferencesResolved"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
 )
@@ -131,7 +133,11 @@ const (
 	ReasonKeyTaken          = "KeyTaken"
 	ReasonAcceptAny         = "AcceptAny"
 
-	ReasonUnknownVariables = "UnknownVariables"
+	ReasonUnknownVariables  = "UnknownVariables"
+	ReasonReferenceMissing  = "ReferenceMissing"
+	ReasonReferenceInvalid  = "ReferenceInvalid"
+	ReasonTemplateWrongType = "TemplateWrongType"
+	ReasonFlowNotFound      = "FlowNotFound"
 )
 
 // Names that objects and clients agree on.

@@ -166,11 +166,15 @@ type EmailSMTP struct {
 
 // EmailRouting says where new interactions go, and what becomes of replies.
 // +kubebuilder:validation:XValidation:rule="self.model == 'Assigned' ? !has(self.legacy) : !has(self.assignedAgentTimeout)",message="assignedAgentTimeout is only for model Assigned, legacy only for model Legacy"
+// +kubebuilder:validation:XValidation:rule="has(self.queueRef) != has(self.flowRef)",message="exactly one of queueRef and flowRef is required"
 type EmailRouting struct {
 	EmailReplies `json:",inline"`
-	// queueRef is the Email queue that new interactions wait in.
-	// +required
-	QueueRef ObjectReference `json:"queueRef"`
+	// queueRef is the Email queue that new interactions wait in. Exactly one of queueRef and flowRef is required.
+	// +optional
+	QueueRef ObjectReference `json:"queueRef,omitzero"`
+	// flowRef is the RoutingFlow that decides about new interactions, and about those that begin anew when their last queue is gone.
+	// +optional
+	FlowRef ObjectReference `json:"flowRef,omitzero"`
 }
 
 // EmailAccountStatus is what is known of a mailbox.
@@ -206,6 +210,7 @@ type EmailAccountStatus struct {
 // +kubebuilder:printcolumn:name="Key",type=string,JSONPath=`.spec.key`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
 // +kubebuilder:printcolumn:name="Queue",type=string,JSONPath=`.spec.routing.queueRef.name`
+// +kubebuilder:printcolumn:name="Flow",type=string,priority=1,JSONPath=`.spec.routing.flowRef.name`
 // +kubebuilder:printcolumn:name="IMAP",type=string,JSONPath=`.status.conditions[?(@.type=="IMAPReady")].reason`
 // +kubebuilder:printcolumn:name="SMTP",type=string,JSONPath=`.status.conditions[?(@.type=="SMTPReady")].reason`
 // +kubebuilder:printcolumn:name="Mails",type=integer,JSONPath=`.status.ingested`

@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MessageTemplate{}, &MessageTemplateList{},
 		&PBX{}, &PBXList{},
 		&Queue{}, &QueueList{},
+		&RoutingFlow{}, &RoutingFlowList{},
 		&Schedule{}, &ScheduleList{},
 		&Team{}, &TeamList{},
 		&Telephone{}, &TelephoneList{},

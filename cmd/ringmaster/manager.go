@@ -31,6 +31,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/controllers"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/servingcert"
@@ -115,7 +116,7 @@ func runManager(ctx context.Context, o managerOptions) error {
 	if fromEnv := os.Getenv("RINGMASTER_STORE"); fromEnv != "" {
 		url = fromEnv
 	}
-	db, err := store.Open(ctx, url)
+	db, err := store.Open(ctx, url, store.WithFlowMail(message.Flows{}))
 	if err != nil {
 		return err
 	}

@@ -115,4 +115,5 @@ const (
 	kindPBX       = "PBX"
 	kindTemplate  = "MessageTemplate"
 	kindSchedule  = "Schedule"
+	kindFlow      = "RoutingFlow"
 )

@@ -31,11 +31,11 @@ func (p Problem) fieldError() *field.Error {
 	return &field.Error{Type: p.Type, Field: p.Field.String(), BadValue: field.OmitValueType{}, Detail: p.Message}
 }
 
-// Waiting tells a problem that ends by itself when a Secret appears or changes. Objects may be applied before the Secrets
-// they refer to, so it is no ground to refuse one.
+// Waiting tells a problem that ends by itself when a Secret or another object appears or changes. Objects may be applied
+// before those they refer to, so it is no ground to refuse one.
 func (p Problem) Waiting() bool {
 	switch p.Reason {
-	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotLabelled, v1alpha1.ReasonSecretKeyMissing:
+	case v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonSecretNotLabelled, v1alpha1.ReasonSecretKeyMissing, v1alpha1.ReasonReferenceMissing:
 		return true
 	}
 	return false

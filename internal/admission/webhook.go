@@ -30,6 +30,7 @@ import (
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-pbx,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=pbxes,verbs=create;update,versions=v1alpha1,name=pbxes.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-messagetemplate,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=messagetemplates,verbs=create;update,versions=v1alpha1,name=messagetemplates.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-schedule,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=schedules,verbs=create;update,versions=v1alpha1,name=schedules.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-routingflow,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=routingflows,verbs=create;update,versions=v1alpha1,name=routingflows.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate--v1-secret,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups="",resources=secrets,verbs=create;update,versions=v1,name=secrets.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system,patch=`{"objectSelector":{"matchExpressions":[{"key":"ringmaster.dev/credential","operator":"Exists"}]}}`
 
 // ConfigurationName is the ValidatingWebhookConfiguration of these webhooks.
@@ -79,6 +80,11 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 			check:    checker.MessageTemplate,
 			asked:    func(m *v1alpha1.MessageTemplate) any { return m.Spec },
 			warnings: checker.MessageTemplateWarnings,
+		}),
+		serve(mgr, &v1alpha1.RoutingFlow{}, validator[*v1alpha1.RoutingFlow]{
+			kind:  kindFlow,
+			check: checker.RoutingFlow,
+			asked: func(f *v1alpha1.RoutingFlow) any { return f.Spec },
 		}),
 		serve(mgr, &v1alpha1.Schedule{}, validator[*v1alpha1.Schedule]{
 			kind:  kindSchedule,

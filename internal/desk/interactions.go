@@ -18,7 +18,7 @@ type Interaction struct {
 	Channel      store.Channel          `json:"channel" example:"Email"`
 	Account      string                 `json:"account,omitempty" doc:"Name of the EmailAccount object"`
 	Queue        string                 `json:"queue,omitempty"`
-	State        store.InteractionState `json:"state" enum:"Queued,Offered,Open,Closed,Unread"`
+	State        store.InteractionState `json:"state" enum:"New,Queued,Offered,Open,Closed,Unread"`
 	Agent        string                 `json:"agent,omitempty" doc:"Whom it is offered to or open with"`
 	Deadline     *time.Time             `json:"deadline,omitempty" doc:"When a running offer ends"`
 	Title        string                 `json:"title" doc:"As agents named it, else the subject"`

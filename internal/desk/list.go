@@ -16,7 +16,7 @@ import (
 
 // ListFilter narrows a list of interactions: every attribute given must match.
 type ListFilter struct {
-	State   []store.InteractionState `query:"state" enum:"Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
+	State   []store.InteractionState `query:"state" enum:"New,Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
 	Account string                   `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
 	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
 	Agent   string                   `query:"agent" maxLength:"253" doc:"Only those that are with this agent or were last accepted by them"`

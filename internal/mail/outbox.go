@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/flow"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/smtp"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -118,7 +119,7 @@ func (o *outbox) pause(err error) {
 }
 
 func (o *outbox) sendOne(ctx context.Context, p parcel) {
-	err := o.with(ctx, func(c smtp.Config) error { return smtp.Send(ctx, c, o.account.cfg.Address, p.to, p.raw) })
+	err := o.with(ctx, func(c smtp.Config) error { return smtp.Send(ctx, c, p.from, p.to, p.raw) })
 	// What happened is recorded even when this process is stopping.
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -267,7 +268,8 @@ func (s *Supervisor) watchOutbox(ctx context.Context) {
 	}
 }
 
-// dispatch wakes the account that got a system mail, or whose interaction got a message: replies are only written to open ones.
+// dispatch wakes the account that got a system mail, or whose interaction got a message: replies are only written to open ones,
+// automatic answers to any.
 func (s *Supervisor) dispatch(e store.Event) {
 	switch e.Kind {
 	case store.EventSystemMail:
@@ -280,8 +282,9 @@ func (s *Supervisor) dispatch(e store.Event) {
 	var data struct {
 		Account string                 `json:"account"`
 		State   store.InteractionState `json:"state"`
+		Reason  string                 `json:"reason"`
 	}
-	if json.Unmarshal(e.Data, &data) == nil && data.State == store.StateOpen {
+	if json.Unmarshal(e.Data, &data) == nil && (data.State == store.StateOpen || data.Reason == flow.ReasonReplied) {
 		s.Wake(store.Key{Namespace: e.Namespace, Name: data.Account})
 	}
 }

@@ -17,10 +17,11 @@ const (
 // Stage of a Legacy reply that has left its conversation.
 type Stage string
 
-// Stages: the reply waits for its agent, then for the agent's queue.
+// Stages: the reply waits for its agent, then for the agent's queue. StageFlow: a flow lets it wait for one agent.
 const (
 	StageAgent Stage = "Agent"
 	StageQueue Stage = "Queue"
+	StageFlow  Stage = "Flow"
 )
 
 // Timers are the deadlines of one interaction; a zero one does not run. The methods are the only way they change, pure
@@ -41,7 +42,7 @@ type Timers struct {
 
 	// Received is when the first reply came that the agent has not read since.
 	Received time.Time `json:"received,omitzero"`
-	// Stage of a Legacy reply.
+	// Stage of a Legacy reply, or of a flow.
 	Stage Stage `json:"stage,omitempty"`
 	// Sender of a transfer.
 	Sender string `json:"sender,omitempty"`
@@ -149,6 +150,16 @@ func (t Timers) LastQueue(r Rules, now time.Time) Timers {
 	t = t.Requeued()
 	if r.Model == ModelLegacy {
 		t.Stage, t.Queue = StageQueue, after(now, r.AssignedQueueWait)
+	}
+	return t
+}
+
+// InFlow starts a step of a flow that waits for a queue or for one agent, until the deadline; a zero one is for ever.
+func (t Timers) InFlow(deadline time.Time, agent bool) Timers {
+	t = t.Requeued()
+	t.Queue = deadline
+	if agent {
+		t.Stage = StageFlow
 	}
 	return t
 }

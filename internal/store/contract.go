@@ -60,6 +60,11 @@ type Directory interface {
 	// DeleteQueue moves what waits in it to Unread.
 	DeleteQueue(ctx context.Context, key Key) error
 	GetQueue(ctx context.Context, key Key) (Queue, error)
+	// PutFlow makes what waits in the flow look again. The error for a flow that does not compile is a *flow.SpecError.
+	PutFlow(ctx context.Context, f Flow) error
+	// DeleteFlow moves what waits in it to Unread (reason FlowGone); what waits in a queue stays there.
+	DeleteFlow(ctx context.Context, key Key) error
+	GetFlow(ctx context.Context, key Key) (Flow, error)
 	PutAccount(ctx context.Context, a Account) error
 	// DeleteAccount keeps interactions and messages (retain) and forgets cursors and status.
 	DeleteAccount(ctx context.Context, key Key) error

@@ -57,6 +57,7 @@ type ingest struct {
 	account   Key
 	now       int64
 	queue     string                   // where new interactions go, "" = there is none
+	flow      string                   // decides about them without a queue, "" = there is none
 	rules     map[string]routing.Rules // by account
 	here      map[string]bool          // agents of open interactions who are there
 	locations map[location]string
@@ -67,6 +68,8 @@ type ingest struct {
 	fallback  map[string]bool // queues that exist, by name
 
 	newLocations, newMessages, newRaws, newKeys, newInteractions [][]any
+	newRuns                                                      [][]any
+	starting                                                     *interactionRow // the flow begins with the mail being added
 	created, changed                                             []*interactionRow
 	ingested, quarantined                                        int
 }
@@ -210,6 +213,7 @@ func (in *ingest) loadQueues(ctx context.Context) error {
 	if in.fallback[a.Queue] {
 		in.queue = a.Queue
 	}
+	in.flow = a.Flow
 	in.rules = map[string]routing.Rules{in.account.Name: a.Routing}
 	return err
 }
@@ -239,6 +243,7 @@ func (in *ingest) mail(m *IngestMail) (IngestResult, error) {
 		if message, err = in.add(m, r); err != nil {
 			return res, err
 		}
+		in.begin(r, message, m.Automatic)
 		res.InteractionID, res.Joined = r.ID, joined
 	}
 	in.locations[at] = message
@@ -275,6 +280,8 @@ func (in *ingest) place(r *interactionRow, queue string, automatic bool, reason 
 	}
 	to, kind := StateQueued, EventQueued
 	switch {
+	case queue == "" && in.flow != "" && !(automatic && reply): // the flow decides about machines too
+		to, kind = StateNew, ""
 	case automatic:
 		to, kind, reason = StateUnread, EventUnread, "Automatic"
 	case queue == "":
@@ -283,6 +290,10 @@ func (in *ingest) place(r *interactionRow, queue string, automatic bool, reason 
 	r.Queue, r.Agent, r.queuedAt, r.declined, r.seenGen, r.retryAt = queue, "", in.now, nil, 0, 0
 	r.forAgent, r.precedence, r.timers = "", precedenceOf(rules, reply), r.timers.Requeued()
 	in.move(r, to, "", reason, "", in.now)
+	if to == StateNew {
+		in.starting, in.wake = r, true
+		return
+	}
 	in.emitInteraction(kind, r, "", reason)
 	if to == StateQueued {
 		in.due[Key{r.Namespace, queue}] = true
@@ -332,6 +343,7 @@ func (in *ingest) write(ctx context.Context) error {
 		{insertMessages, "", in.newMessages},
 		{"raw_messages (message_id, raw)", "", in.newRaws},
 		{insertMessageIDs, "ON CONFLICT DO NOTHING", in.newKeys},
+		{insertFlowRuns, replaceFlowRuns, in.newRuns},
 	} {
 		if err := in.insert(ctx, step.into, step.onConflict, step.rows...); err != nil {
 			return err

@@ -34,6 +34,8 @@ type DB struct {
 	// stop ends the listener, listener is closed when it has ended.
 	stop     context.CancelFunc
 	listener chan struct{}
+	flowMail FlowMail
+	flows    flowCache
 	file     *os.File // the lock beside a SQLite database
 
 	closing sync.Once

@@ -56,7 +56,8 @@ func (db *DB) dueCenters(ctx context.Context) ([]string, error) {
 	}
 	return all(ctx, db.read(), scalar[string], `SELECT namespace FROM queues WHERE due_at > 0 AND due_at <= ?
 		UNION SELECT namespace FROM interactions WHERE state = 'Offered' AND deadline <= ?
-		UNION SELECT namespace FROM interactions WHERE timer_at > 0 AND timer_at <= ?`, now, now, now)
+		UNION SELECT namespace FROM interactions WHERE timer_at > 0 AND timer_at <= ?
+		UNION SELECT namespace FROM flow_runs WHERE due_at > 0 AND due_at <= ?`, now, now, now, now)
 }
 
 func (db *DB) routeCenter(ctx context.Context, namespace string, limit int, decide routing.Decider, lock string) (looked int, free bool, err error) {
@@ -112,6 +113,9 @@ type routedQueue struct {
 
 func (r *router) run(ctx context.Context) error {
 	if err := r.runTimers(ctx); err != nil {
+		return err
+	}
+	if err := r.runFlows(ctx); err != nil {
 		return err
 	}
 	expired, err := all(ctx, r.conn, scanInteraction, interactionColumns+

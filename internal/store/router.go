@@ -222,7 +222,8 @@ func (db *DB) NextDue(ctx context.Context) (time.Time, error) {
 	us, err := one(ctx, db.read(), scalar[int64], `SELECT COALESCE(MIN(due), 0) FROM (
 		SELECT MIN(due_at) AS due FROM queues WHERE due_at > 0
 		UNION ALL SELECT MIN(deadline) FROM interactions WHERE state = 'Offered'
-		UNION ALL SELECT MIN(timer_at) FROM interactions WHERE timer_at > 0) AS d`)
+		UNION ALL SELECT MIN(timer_at) FROM interactions WHERE timer_at > 0
+		UNION ALL SELECT MIN(due_at) FROM flow_runs WHERE due_at > 0) AS d`)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("store: next due: %w", err)
 	}

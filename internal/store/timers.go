@@ -296,15 +296,6 @@ func (r *router) returnToLastQueue(ctx context.Context, i *interactionRow, rules
 	return r.toQueue(ctx, i, i.LastQueue, about, reason, "", r.now)
 }
 
-// flowContinues goes on after a queue or an agent that did not take it in time. Without a flow routing ends.
-func (r *router) flowContinues(ctx context.Context, i *interactionRow, reason string) error {
-	about := i.Agent
-	if about == "" {
-		about = i.forAgent
-	}
-	return r.toUnread(ctx, i, about, reason, "", r.now)
-}
-
 // precedenceOf what comes into a queue.
 func precedenceOf(rules routing.Rules, reply bool) int64 {
 	if reply && rules.RepliesFirst {
@@ -321,22 +312,22 @@ func (r *router) offerWanted(ctx context.Context, i *interactionRow) error {
 		return err
 	}
 	if err != nil { // deleted: nobody to wait for
-		i.timers.Transfer, i.timers.Owner = lapse(i.timers.Transfer, r.now), lapse(i.timers.Owner, r.now)
+		i.timers.Transfer, i.timers.Owner, i.timers.Queue = lapse(i.timers.Transfer, r.now), lapse(i.timers.Owner, r.now), lapse(i.timers.Queue, r.now)
 		return r.timer(ctx, i)
 	}
-	reply := i.timers.Stage == routing.StageAgent
-	if reply {
+	end, detail := i.timers.Transfer, "transferred by "+i.timers.Sender
+	switch i.timers.Stage {
+	case routing.StageAgent:
+		end, detail = i.timers.Owner, "had the conversation before"
 		c.Capacity = 0 // a follow-up reaches its owner whatever else there is to do
+	case routing.StageFlow:
+		end, detail = i.timers.Queue, "the flow asks for this agent"
 	}
 	if !c.Available() {
 		i.WaitDetail = "waits for " + c.Agent + ": " + c.Hindrance()
 		return nil
 	}
-	end := i.timers.Owner
-	if !reply {
-		end = i.timers.Transfer
-	}
-	r.offer(i, &c.Candidate, c.autoAnswer, end, map[bool]string{true: "had the conversation before", false: "transferred by " + i.timers.Sender}[reply])
+	r.offer(i, &c.Candidate, c.autoAnswer, end, detail)
 	if i.timers.Answer.Equal(fromMicros(r.now)) {
 		return r.accept(ctx, i, c.Agent, routing.ReasonAutoAnswered, r.now)
 	}

@@ -45,7 +45,7 @@ func (t *tx) reject(ctx context.Context, r *interactionRow, agent string, now in
 	switch r.timers.Stage { // a rejection counts as the timeout of the wait
 	case routing.StageAgent:
 		r.timers.Owner = fromMicros(now)
-	case routing.StageQueue:
+	case routing.StageQueue, routing.StageFlow:
 		r.timers.Queue = fromMicros(now)
 	}
 	r.decline(agent, now)

@@ -133,8 +133,10 @@ type Account struct {
 	Label       string
 	DisplayName string
 	Address     string
-	// Queue receives new interactions of this account.
+	// Queue receives new interactions of this account; empty when Flow decides.
 	Queue string
+	// Flow decides about new interactions of this account.
+	Flow string
 	// Active is false when agents must not send from it and nothing is fetched.
 	Active bool
 	// Desk is what agents may do with its interactions.
@@ -179,8 +181,9 @@ type Credential struct {
 // InteractionState is where an interaction is on its way.
 type InteractionState string
 
-// States: New never outlives the transaction that stores it.
+// States. New: a flow has not yet decided.
 const (
+	StateNew     InteractionState = "New"
 	StateQueued  InteractionState = "Queued"
 	StateOffered InteractionState = "Offered"
 	StateOpen    InteractionState = "Open"

@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		"LockRace":      testLockRace,
 		"PasswordLinks": testPasswordLinks,
 		"Desk":          testDesk,
+		"Flows":         testFlows,
 		"Dispositions":  testDispositions,
 		"Disposing":     testDisposing,
 		"DisposingRace": testDisposingRace,
