@@ -59,6 +59,8 @@ func effectiveAccount(e *v1alpha1.EmailAccount) *v1alpha1.EffectiveEmailAccount 
 	return &v1alpha1.EffectiveEmailAccount{
 		IMAP: effectiveServer(imapAddress(e), imapAuthentication(e)),
 		SMTP: effectiveServer(smtpAddress(e), smtpAuthentication(e)),
+
+		HeaderFilters: headerFilters(&e.Spec.IMAP),
 	}
 }
 

@@ -49,3 +49,25 @@ func TestEffectiveServers(t *testing.T) {
 		})
 	}
 }
+
+func TestHeaderFilterNotations(t *testing.T) {
+	type filter = v1alpha1.HeaderFilter
+	for text, want := range map[string][]filter{
+		"":                               nil,
+		"X-Scanned":                      {{Name: "X-Scanned"}},
+		"X-Scanned,X-Spam=no":            {{Name: "X-Scanned"}, {Name: "X-Spam", Value: new("no")}},
+		" X-Spam = a=b ; Yes , X-Other,": {{Name: "X-Spam", Value: new("a=b ; Yes")}, {Name: "X-Other"}},
+	} {
+		if diff := cmp.Diff(want, headerFilters(&v1alpha1.EmailIMAP{HeaderFilter: text})); diff != "" {
+			t.Errorf("%q: %s", text, diff)
+		}
+	}
+	preset := headerFilters(&v1alpha1.EmailIMAP{HeaderFilters: []filter{{Name: "X-Own"}}, HeaderFilterPreset: "Microsoft365Scanned"})
+	want := []filter{
+		{Name: "X-Own"}, {Name: "X-Microsoft-Antispam"}, {Name: "X-Forefront-Antispam-Report"}, {Name: "X-Microsoft-Antispam-Mailbox-Delivery"},
+		{Name: "X-Microsoft-Antispam-Message-Info"},
+	}
+	if diff := cmp.Diff(want, preset); diff != "" {
+		t.Error(diff)
+	}
+}

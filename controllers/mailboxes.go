@@ -15,7 +15,6 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
-	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/oauth"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -119,18 +118,12 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 			Server: in, Auth: inAuth, OAuth: inTokens, Mailbox: e.Spec.IMAP.Mailbox,
 			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
 			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
+			HeaderFilters: mailFilters(&e.Spec.IMAP), FilteredAction: mail.FilteredAction(e.Spec.IMAP.FilteredAction),
 		},
 		SMTP: mail.SMTP{Server: out, Auth: outAuth, OAuth: outTokens},
 	}
 	if q := e.Spec.IMAP.MaxMessageSize; q != nil {
 		cfg.IMAP.MaxMessageSize = q.Value()
-	}
-	for _, f := range e.Spec.IMAP.HeaderFilters {
-		filter := message.HeaderFilter{Name: f.Name}
-		if f.Value != nil {
-			filter.Value, filter.HasValue = *f.Value, true
-		}
-		cfg.IMAP.HeaderFilters = append(cfg.IMAP.HeaderFilters, filter)
 	}
 	return cfg, nil
 }

@@ -85,6 +85,7 @@ type EmailAccountSpec struct {
 }
 
 // EmailIMAP is the incoming side (RFC 9051).
+// +kubebuilder:validation:XValidation:rule="!has(self.headerFilter) || size(self.headerFilter) == 0 || !has(self.headerFilters) || size(self.headerFilters) == 0",message="headerFilter and headerFilters exclude each other"
 // +kubebuilder:validation:XValidation:rule="!has(self.security) || self.security != 'None' || (self.certificateValidation == 'Verify' && !has(self.pinnedSHA256))",message="certificateValidation and pinnedSHA256 have no meaning when security is None"
 // +kubebuilder:validation:XValidation:rule="!has(self.pinnedSHA256) || (self.certificateValidation == 'Verify' && !has(self.caSecretRef))",message="pinnedSHA256 takes the place of certificateValidation AcceptAny and of caSecretRef"
 type EmailIMAP struct {
@@ -114,10 +115,11 @@ type EmailIMAP struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"
 	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
-	// delivery Auto: be notified (IDLE, RFC 2177) where the server can, else poll. Poll: only poll. Default Auto.
+	// delivery Auto: be notified (IDLE, RFC 2177) where the server can, else poll. Idle: a server that cannot is a fault and shows in IMAPReady.
+	// Poll: only poll. Default Auto.
 	// +optional
 	// +kubebuilder:default=Auto
-	// +kubebuilder:validation:Enum=Auto;Poll
+	// +kubebuilder:validation:Enum=Auto;Idle;Poll
 	Delivery string `json:"delivery,omitempty"`
 	// initialSync decides what happens to mails that are in the mailbox when the account is connected first. FromNow leaves them alone; All takes the unseen
 	// ones. Immutable in effect: it is read once per mailbox. Default FromNow.
@@ -125,11 +127,29 @@ type EmailIMAP struct {
 	// +kubebuilder:default=FromNow
 	// +kubebuilder:validation:Enum=FromNow;All
 	InitialSync string `json:"initialSync,omitempty"`
-	// headerFilters that a mail must all satisfy to be taken; others stay unseen in the mailbox.
+	// headerFilters that a mail must all satisfy to be taken; filteredAction says what happens to others.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=16
 	HeaderFilters []HeaderFilter `json:"headerFilters,omitempty"`
+	// headerFilter is headerFilters in the notation of older systems, such as "X-Scanned,X-Spam=no": names, each with the exact value that the header
+	// must have or without, separated by commas. headerFilters can say more.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	// +kubebuilder:validation:Pattern=`^( *[!-+\--9;<>-~]+ *(=[^,\x00-\x1f\x7f]+)?(,|$)){0,16}$`
+	HeaderFilter string `json:"headerFilter,omitempty"`
+	// headerFilterPreset adds filters: Microsoft365Scanned those that show that Microsoft 365 has scanned the mail for spam (X-Microsoft-Antispam,
+	// X-Forefront-Antispam-Report, X-Microsoft-Antispam-Mailbox-Delivery, X-Microsoft-Antispam-Message-Info). Default None.
+	// +optional
+	// +kubebuilder:default=None
+	// +kubebuilder:validation:Enum=None;Microsoft365Scanned
+	HeaderFilterPreset string `json:"headerFilterPreset,omitempty"`
+	// filteredAction for a mail that the filters do not accept. Ignore: it stays unseen in the mailbox and is not looked at again. Quarantine: its header
+	// is kept as a message in state Quarantined that is not routed, and it is marked as seen. Default Ignore.
+	// +optional
+	// +kubebuilder:default=Ignore
+	// +kubebuilder:validation:Enum=Ignore;Quarantine
+	FilteredAction string `json:"filteredAction,omitempty"`
 	// maxMessageSize: of a larger mail only the header is taken. Default 50Mi.
 	// +optional
 	// +kubebuilder:default="50Mi"

@@ -208,6 +208,11 @@ type EffectiveEmailAccount struct {
 	// smtp server.
 	// +optional
 	SMTP *EffectiveServer `json:"smtp,omitempty"`
+	// headerFilters that a mail must all satisfy, those of headerFilter and headerFilterPreset included.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	HeaderFilters []HeaderFilter `json:"headerFilters,omitempty"`
 }
 
 // EffectiveServer is a server as it is dialled.

@@ -33,10 +33,20 @@ const (
 // Delivery says how new mail is noticed.
 type Delivery string
 
-// Auto uses IDLE where the server offers it; Poll looks every PollInterval.
+// Auto uses IDLE where the server offers it; Idle takes no server that does not; Poll looks every PollInterval.
 const (
 	Auto Delivery = "Auto"
+	Idle Delivery = "Idle"
 	Poll Delivery = "Poll"
+)
+
+// FilteredAction says what happens to a mail that the header filters do not accept.
+type FilteredAction string
+
+// Ignore leaves it unseen on the server; Quarantine keeps its header and marks it as seen.
+const (
+	Ignore     FilteredAction = "Ignore"
+	Quarantine FilteredAction = "Quarantine"
 )
 
 // Defaults.
@@ -67,8 +77,10 @@ type IMAP struct {
 	PollInterval time.Duration
 	// InitialSync; default FromNow.
 	InitialSync InitialSync
-	// HeaderFilters must all accept a mail; one that is not accepted stays unseen on the server.
+	// HeaderFilters must all accept a mail.
 	HeaderFilters []message.HeaderFilter
+	// FilteredAction for one that they do not accept; default Ignore.
+	FilteredAction FilteredAction
 	// MaxMessageSize in bytes; of a bigger mail only the header is kept. Default 50 MiB.
 	MaxMessageSize int64
 	// Delivery; default Auto.
@@ -102,6 +114,9 @@ func (c Config) WithDefaults() Config {
 	if c.IMAP.Delivery == "" {
 		c.IMAP.Delivery = Auto
 	}
+	if c.IMAP.FilteredAction == "" {
+		c.IMAP.FilteredAction = Ignore
+	}
 	return c
 }
 
@@ -121,8 +136,9 @@ func (c Config) equal(other Config) bool { return reflect.DeepEqual(c, other) }
 
 // filterKey names the place where mails that these filters reject are remembered: apart from ingested
 // mails, which are flagged as seen, and per set of filters, so that changing them looks at every unseen mail again.
+// It is "" when nothing needs to be remembered.
 func (c Config) filterKey() string {
-	if len(c.IMAP.HeaderFilters) == 0 {
+	if len(c.IMAP.HeaderFilters) == 0 || c.IMAP.FilteredAction == Quarantine {
 		return ""
 	}
 	b, err := json.Marshal(c.IMAP.HeaderFilters)
@@ -131,6 +147,14 @@ func (c Config) filterKey() string {
 	}
 	sum := sha256.Sum256(b)
 	return c.IMAP.Mailbox + " filtered by " + hex.EncodeToString(sum[:8])
+}
+
+// searchNames are headers without which a mail is of no interest.
+func (c Config) searchNames() []string {
+	if c.IMAP.FilteredAction == Quarantine {
+		return nil
+	}
+	return c.filterNames()
 }
 
 func (c Config) filterNames() []string {

@@ -37,7 +37,7 @@ type fetched struct {
 
 // drain ingests every unseen mail that is not in the store.
 func (w *worker) drain(ctx context.Context, s *session.Session) error {
-	uids, err := s.SearchUnseen(ctx, w.epoch.FloorUID, w.account.cfg.filterNames())
+	uids, err := s.SearchUnseen(ctx, w.epoch.FloorUID, w.account.cfg.searchNames())
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (w *worker) unknown(ctx context.Context, mailbox string, uids []uint32) (fr
 // take decides about each mail by its size and header, and ingests.
 func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, infos map[uint32]session.Info) error {
 	var (
-		rejected []store.IngestMail
+		rejected []uint32
 		ordinary []batch
 		suspects []uint32 // failed before: fetched last and alone
 		tooBig   []uint32
@@ -119,10 +119,7 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 		infos[uid] = info
 		switch {
 		case !accepted:
-			rejected = append(rejected, store.IngestMail{
-				Mailbox: w.account.cfg.filterKey(), UIDValidity: w.epoch.UIDValidity, UID: uid,
-				Kind: store.IngestFiltered, Detail: "a header filter did not accept it", Size: info.Size,
-			})
+			rejected = append(rejected, uid)
 		case w.failures[uid] > 0:
 			suspects = append(suspects, uid)
 		case info.Size > w.account.cfg.IMAP.MaxMessageSize:
@@ -131,7 +128,7 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 			ordinary = addToBatch(ordinary, uid, info.Size)
 		}
 	}
-	if err := w.remember(ctx, rejected); err != nil {
+	if err := w.reject(ctx, s, rejected, infos); err != nil {
 		return err
 	}
 	if err := w.ingestBatches(ctx, s, ordinary, infos); err != nil {
@@ -178,13 +175,31 @@ func (w *worker) accepts(ctx context.Context, s *session.Session, info *session.
 	return mailmessage.Accepts(h, filters), nil
 }
 
-// remember stores where mails are that the filters reject, so that they are not looked at again.
-func (w *worker) remember(ctx context.Context, rejected []store.IngestMail) error {
-	if len(rejected) == 0 {
+// reject does with the mails that the filters did not accept what is asked for.
+func (w *worker) reject(ctx context.Context, s *session.Session, uids []uint32, infos map[uint32]session.Info) error {
+	if len(uids) == 0 {
 		return nil
 	}
-	key := w.account.cfg.Account
-	results, err := w.account.s.store.Ingest(ctx, w.lease, key, rejected)
+	const detail = "a header filter did not accept it"
+	key, cfg := w.account.cfg.Account, w.account.cfg.IMAP
+	if cfg.FilteredAction == Quarantine {
+		for _, uid := range uids {
+			if err := w.quarantine(ctx, s, infos[uid], detail); err != nil {
+				return err
+			}
+			w.account.s.metrics.filtered.WithLabelValues(key.Namespace, key.Name).Inc()
+		}
+		return nil
+	}
+	// Where they are is remembered, so that they are not looked at again.
+	mails := make([]store.IngestMail, 0, len(uids))
+	for _, uid := range uids {
+		mails = append(mails, store.IngestMail{
+			Mailbox: w.account.cfg.filterKey(), UIDValidity: w.epoch.UIDValidity, UID: uid,
+			Kind: store.IngestFiltered, Detail: detail, Size: infos[uid].Size,
+		})
+	}
+	results, err := w.account.s.store.Ingest(ctx, w.lease, key, mails)
 	if err != nil {
 		return storeError(err)
 	}

@@ -80,11 +80,23 @@ func (w *worker) headerOnly(ctx context.Context, s *session.Session, info sessio
 		w.failures[info.UID]++
 		return err
 	}
-	return w.record(ctx, s, info, header, kind, detail)
+	return w.record(ctx, s, info, w.ingestMail(info, header, kind, detail))
 }
 
-func (w *worker) record(ctx context.Context, s *session.Session, info session.Info, raw []byte, kind store.IngestKind, detail string) error {
-	if err := w.ingest(ctx, []store.IngestMail{w.ingestMail(info, raw, kind, detail)}); err != nil {
+// quarantine records a mail that nobody is to be offered, by its header.
+func (w *worker) quarantine(ctx context.Context, s *session.Session, info session.Info, detail string) error {
+	header, err := s.FetchHeader(ctx, info.UID)
+	if err != nil {
+		w.failures[info.UID]++
+		return err
+	}
+	m := w.ingestMail(info, header, store.IngestQuarantined, detail)
+	m.Automatic = true
+	return w.record(ctx, s, info, m)
+}
+
+func (w *worker) record(ctx context.Context, s *session.Session, info session.Info, m store.IngestMail) error {
+	if err := w.ingest(ctx, []store.IngestMail{m}); err != nil {
 		return err
 	}
 	delete(w.failures, info.UID)

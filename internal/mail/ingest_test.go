@@ -52,6 +52,28 @@ func TestHeaderFilters(t *testing.T) {
 	r.Eventually(func() int { u, _ := r.unseen("support"); return u }, 5*time.Second).Should(BeZero())
 }
 
+// A filtered mail can be kept instead, the one without the header, too: it is not routed, and not looked at again.
+func TestFilteredIntoQuarantine(t *testing.T) {
+	r := newRig(t)
+	r.put("support", letter("clean", "x", "X-Scan: SAFE"), letter("case", "x", "X-Scan: safe"), letter("missing", "x"))
+	cfg := r.cfg
+	cfg.IMAP.HeaderFilters = []mailmessage.HeaderFilter{{Name: "X-Scan", Value: "SAFE", HasValue: true}}
+	s, _ := r.run(fast(), cfg)
+	r.Eventually(func() int64 { return r.status("support").Ingested }, 10*time.Second).Should(BeEquivalentTo(1))
+	r.awaitIMAP("support", ReasonReady)
+	cfg.IMAP.FilteredAction = Quarantine // what was ignored is kept now
+	s.Apply(cfg)
+	r.Eventually(func() int { u, _ := r.unseen("support"); return u }, 10*time.Second).Should(BeZero())
+	r.Expect(r.status("support").Quarantined).To(BeEquivalentTo(2))
+	var queued []string
+	for _, i := range r.interactions() {
+		if i.State == store.StateQueued {
+			queued = append(queued, i.Subject)
+		}
+	}
+	r.Expect(queued).To(ConsistOf("clean"))
+}
+
 func (r *rig) subjects() []string {
 	var list []string
 	for _, i := range r.interactions() {

@@ -200,7 +200,7 @@ func (w *worker) unfetchable(ctx context.Context, s *session.Session, info sessi
 	const detail = "the server announces this mail but does not give its body"
 	if w.failures[info.UID] > maxFailures+1 {
 		// Even its header breaks the connection.
-		return w.record(ctx, s, info, nil, store.IngestQuarantined, detail)
+		return w.record(ctx, s, info, w.ingestMail(info, nil, store.IngestQuarantined, detail))
 	}
 	w.failures[info.UID]++
 	return w.headerOnly(ctx, s, info, store.IngestQuarantined, detail)

@@ -239,3 +239,17 @@ func (s *away) Ingest(ctx context.Context, l store.Lease, account store.Key, mai
 	}
 	return s.DB.Ingest(ctx, l, account, mails)
 }
+
+// An account that asks for IDLE says when its server has none, and takes nothing meanwhile.
+func TestIdleIsInsistedOn(t *testing.T) {
+	r, server := scripted(t, three()...)
+	server.Greeting("* PREAUTH [CAPABILITY IMAP4rev1] in already\r\n")
+	r.cfg.IMAP.Delivery = Idle
+	s, _ := r.run(fast(), r.cfg)
+	r.awaitIMAP("support", ReasonProtocolError)
+	r.Expect(r.status("support").IMAPMessage).To(ContainSubstring("does not offer IDLE"))
+	r.Expect(r.count()).To(BeZero())
+	r.cfg.IMAP.Delivery = Auto
+	s.Apply(r.cfg)
+	r.awaitCount(3)
+}

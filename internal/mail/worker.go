@@ -110,6 +110,9 @@ func (w *worker) open(ctx context.Context) (*session.Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.account.cfg.IMAP.Delivery == Idle && !s.CanIdle() {
+		return s, &remote.Error{Reason: ReasonProtocolError, Message: "the server does not offer IDLE, which imap.delivery asks for"}
+	}
 	mailbox, err := s.Select(ctx, w.account.cfg.IMAP.Mailbox)
 	if err != nil {
 		return s, err
@@ -145,7 +148,7 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 // session otherwise shows the past.
 func (w *worker) await(ctx context.Context, s *session.Session) error {
 	cfg := w.account.cfg.IMAP
-	if cfg.Delivery == Auto && s.CanIdle() {
+	if cfg.Delivery != Poll && s.CanIdle() {
 		wait := w.account.s.opts.IdleInterval
 		if len(w.failures) > 0 {
 			wait = min(wait, cfg.PollInterval) // no notice will come for a mail that is still to be fetched
