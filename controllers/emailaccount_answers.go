@@ -11,5 +11,6 @@ func answerSettings(e *v1alpha1.EmailAccount) store.AnswerSettings {
 		DispositionMandatory: e.Spec.Disposition.Mode == v1alpha1.DispositionMandatory,
 		PauseWhileDisposing:  e.Spec.Disposition.PauseWhileDisposing == v1alpha1.Enabled,
 		DispositionSets:      refNames(e.Spec.DispositionSetRefs),
+		CannedAnswerSets:     refNames(e.Spec.CannedAnswerSetRefs),
 	}
 }

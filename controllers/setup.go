@@ -57,7 +57,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addDispositions, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addDispositions, w.addCannedAnswers, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}

@@ -114,6 +114,20 @@ func bySecret[L any, P interface {
 	}
 }
 
+// byContent maps a ConfigMap to the objects of a kind that refer to it.
+func byContent[L any, P interface {
+	*L
+	client.ObjectList
+}](c client.Reader) handler.MapFunc {
+	return func(ctx context.Context, o client.Object) []reconcile.Request {
+		list := P(new(L))
+		if err := c.List(ctx, list, client.InNamespace(o.GetNamespace()), client.MatchingFields{byConfigMap: o.GetName()}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil
+		}
+		return listed(list)
+	}
+}
+
 func listed(list client.ObjectList) []reconcile.Request {
 	var out []reconcile.Request
 	_ = meta.EachListItem(list, func(o runtime.Object) error {

@@ -58,6 +58,8 @@ const (
 	ConditionAgentsAssigned = "AgentsAssigned"
 	// ConditionReferencesResolved (RoutingFlow): what its steps refer to exists and can be used.
 	ConditionReferencesResolved = "ReferencesResolved"
+	// ConditionAttachmentsReady (CannedAnswerSet): every attachment is there.
+	ConditionAttachmentsReady = "AttachmentsReady"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
 )
@@ -138,6 +140,11 @@ const (
 	ReasonReferenceInvalid  = "ReferenceInvalid"
 	ReasonTemplateWrongType = "TemplateWrongType"
 	ReasonFlowNotFound      = "FlowNotFound"
+
+	ReasonContentMissing = "ContentMissing"
+	ReasonContentChanged = "ContentChanged"
+	ReasonContentTooLong = "ContentTooLarge"
+	ReasonDownloadFailed = "DownloadFailed"
 )
 
 // Names that objects and clients agree on.
@@ -150,6 +157,8 @@ const (
 	// CredentialAgent is the value of CredentialLabel for an agent's Secret: its keys password and pin are checked as
 	// sign-in password and voicemail PIN even before an Agent refers to it.
 	CredentialAgent = "agent"
+	// ContentLabel marks ConfigMaps that Ringmaster may read: attachments, layouts, pictures. Any value is legal.
+	ContentLabel = "ringmaster.dev/content"
 	// AllowInsecureWSAnnotation on an Agent of typology WebRTC permits sip.transport WS while its value is "true".
 	AllowInsecureWSAnnotation = "ringmaster.dev/allow-insecure-ws"
 	// RotatedAnnotation of a Secret says which refresh tokens in it were written by Ringmaster, by their digests.

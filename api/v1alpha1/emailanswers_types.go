@@ -14,6 +14,14 @@ type EmailAnswers struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	DispositionSetRefs []ObjectReference `json:"dispositionSetRefs,omitempty"`
+
+	// cannedAnswerSetRefs are CannedAnswerSets, of any scope, that interactions of this account have besides those whose scope covers them. One that does
+	// not exist yet counts when it does.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	CannedAnswerSetRefs []ObjectReference `json:"cannedAnswerSetRefs,omitempty"`
 }
 
 // DispositionMode says whether a conversation must be classified.

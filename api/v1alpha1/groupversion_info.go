@@ -26,6 +26,7 @@ var (
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Agent{}, &AgentList{},
+		&CannedAnswerSet{}, &CannedAnswerSetList{},
 		&ContactCenter{}, &ContactCenterList{},
 		&DispositionSet{}, &DispositionSetList{},
 		&EmailAccount{}, &EmailAccountList{},

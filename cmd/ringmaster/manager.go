@@ -154,6 +154,10 @@ func newManager(config *rest.Config, scheme *runtime.Scheme, cert *servingcert.R
 	if err != nil {
 		return nil, err
 	}
+	content, err := labels.NewRequirement(v1alpha1.ContentLabel, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
 	tlsOptions := func(c *tls.Config) {
 		c.MinVersion = tls.VersionTLS12
 		c.GetCertificate = cert.GetCertificate
@@ -168,7 +172,8 @@ func newManager(config *rest.Config, scheme *runtime.Scheme, cert *servingcert.R
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
-				&corev1.Secret{}: {Label: labels.NewSelector().Add(*labelled)},
+				&corev1.Secret{}:    {Label: labels.NewSelector().Add(*labelled)},
+				&corev1.ConfigMap{}: {Label: labels.NewSelector().Add(*content)},
 			},
 		},
 		WebhookServer:                 webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, TLSOpts: []func(*tls.Config){tlsOptions}}),

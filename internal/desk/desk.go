@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -54,6 +55,8 @@ type ReplyInput struct {
 	Text string
 	// Cc are plain addresses without display names.
 	Cc []string
+	// Files are attached.
+	Files []message.File
 }
 
 // ErrNotSendable is what a ReplyComposer wraps when the agent's input, or the mail answered, makes a reply
@@ -171,6 +174,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerTransfer(api)
 	s.registerMarks(api)
 	s.registerDispositions(api)
+	s.registerCannedAnswers(api)
 	s.registerMessages(api)
 	s.registerEvents(api)
 	return api

@@ -48,6 +48,10 @@ var sensitivities = map[string]sensitivity{
 	"Attachment.contentType": public,
 	"Attachment.name":        text,
 
+	"CannedAnswer.description": public,
+	"CannedAnswer.key":         public,
+	"CannedAnswer.text":        text,
+
 	"ClientProfile.callForwarding":         public,
 	"ClientProfile.codecs":                 public,
 	"ClientProfile.directCallsDuringPause": public,

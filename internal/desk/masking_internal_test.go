@@ -80,9 +80,10 @@ func TestMaskingHidesAsManyAsItSays(t *testing.T) {
 
 // notJSON are the operations whose answers pass no transformer, and why that is right.
 var notJSON = map[string]string{
-	"getRawMessage": "needs sensitiveData",
-	"getAttachment": "the name is masked, messages and business cards need sensitiveData",
-	"streamEvents":  "masked event by event",
+	"getCannedAttachment": "content of the center, the same for every customer",
+	"getRawMessage":       "needs sensitiveData",
+	"getAttachment":       "the name is masked, messages and business cards need sensitiveData",
+	"streamEvents":        "masked event by event",
 }
 
 // answerTypes are the Go types of all JSON answers, by operation.

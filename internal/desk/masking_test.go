@@ -102,6 +102,12 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 		Members: []store.QueueMember{{Agent: "alice"}},
 	}))
 	token := f.login("alice")
+	canned := store.Key{Namespace: center, Name: "canned"}
+	f.ok(f.store.PutCannedFile(f.Context(), canned, "sum", []byte("price list")))
+	f.ok(f.store.PutCannedAnswerSet(f.Context(), store.CannedAnswerSet{Key: canned, Scope: store.ScopeGlobal, Items: []store.CannedAnswer{{
+		Key: "hello", Value: "Dear {{ customer.name }}, you wrote from {{ customer.address }}",
+		Attachments: []store.CannedFile{{Attachment: store.Attachment{Name: "prices.pdf", ContentType: "application/pdf", Size: 10}, SHA256: "sum"}},
+	}}}))
 	stream := f.stream(token, "")
 	id := f.receiveRaw(maskedCustomerMail)
 	f.route()
@@ -130,7 +136,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	if inbound["html"] != nil || !strings.Contains(fmt.Sprint(inbound["text"]), "Call me at") || detail.at("customer", "address") != "**********@customer.example" {
 		t.Errorf("masked more or less than who it is: %s", detail.raw)
 	}
-	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0")
+	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello")
 	read := 0
 	for path, methods := range f.paths() {
 		if _, ok := methods["get"]; !ok || path == "/v1/events" {

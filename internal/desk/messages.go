@@ -54,6 +54,8 @@ type replyInput struct {
 	Body struct {
 		Text string   `json:"text" pattern:"\\S" patternDescription:"not blank" doc:"Plain text"`
 		Cc   []string `json:"cc,omitempty" maxItems:"20" doc:"Addresses without display names"`
+		// Keys, so that their files need not travel to the client and back.
+		CannedAnswers []string `json:"cannedAnswers,omitempty" maxItems:"8" doc:"Keys of canned answers of the interaction whose attachments go with the reply"`
 	}
 }
 
@@ -143,8 +145,12 @@ func (s *server) addReply(ctx context.Context, in *replyInput) (store.Message, e
 	if err != nil {
 		return store.Message{}, err
 	}
+	files, err := s.cannedFiles(ctx, i, in.Body.CannedAnswers)
+	if err != nil {
+		return store.Message{}, err
+	}
 	reply, raw, err := s.Composer.Compose(ctx, ReplyInput{
-		Account: account, Interaction: i, Original: original, Agent: c.Agent, Text: in.Body.Text, Cc: in.Body.Cc,
+		Account: account, Interaction: i, Original: original, Agent: c.Agent, Text: in.Body.Text, Cc: in.Body.Cc, Files: files,
 	})
 	if err != nil {
 		return store.Message{}, fmt.Errorf("composing: %w", err)

@@ -45,6 +45,7 @@ const (
 	CodeDispositionRequired Code = "DISPOSITION_REQUIRED"
 	CodeDispositionUnknown  Code = "DISPOSITION_UNKNOWN"
 	CodeDisposing           Code = "DISPOSING"
+	CodeCannedAnswerUnknown Code = "CANNED_ANSWER_UNKNOWN"
 
 	CodeNotSendable      Code = "NOT_SENDABLE"
 	CodePhonebarControls Code = "PHONEBAR_CONTROLS_PRESENCE"
@@ -136,6 +137,8 @@ var codes = map[Code]codeInfo{
 		"The account's disposition.mode is Mandatory: close with one of GET …/dispositions. The agent now disposes, and is paused if the account says so."},
 	CodeDispositionUnknown: {http.StatusUnprocessableEntity, "Unknown disposition",
 		"The path is none of GET …/dispositions of this interaction; they may have changed meanwhile."},
+	CodeCannedAnswerUnknown: {http.StatusUnprocessableEntity, "Unknown canned answer",
+		"A key in cannedAnswers is none of GET …/canned-answers of this interaction; they may have changed meanwhile. Nothing was sent."},
 	CodeDisposing: {http.StatusConflict, "Disposing",
 		"The agent is paused until the interactions that they began to dispose are closed."},
 	CodeNotSendable: {http.StatusUnprocessableEntity, "Reply cannot be sent",

@@ -16,6 +16,7 @@ type Store interface {
 	conversations
 	answers
 	disposals
+	cannedAnswers
 	outgoing
 	feed
 	telephones

@@ -33,6 +33,8 @@ type AnswerSettings struct {
 	PauseWhileDisposing bool `json:"pauseWhileDisposing,omitempty"`
 	// DispositionSets that the account names.
 	DispositionSets []string `json:"dispositionSets,omitempty"`
+	// CannedAnswerSets that the account names.
+	CannedAnswerSets []string `json:"cannedAnswerSets,omitempty"`
 }
 
 // DispositionSet is a list of dispositions, parents before their children.
@@ -65,4 +67,32 @@ type Disposal struct {
 	Path string
 	// Note is free text.
 	Note string
+}
+
+// CannedAnswerSet is a list of texts for answers.
+type CannedAnswerSet struct {
+	Key
+	Scope SetScope
+	// Ref is as in DispositionSet.
+	Ref   string
+	Items []CannedAnswer
+}
+
+// CannedAnswer is one text.
+type CannedAnswer struct {
+	// Set it is of; the store fills it in.
+	Set string `json:"-"`
+	// Key that agents call it by.
+	Key string `json:"key"`
+	// Value is a template of plain text.
+	Value       string       `json:"value"`
+	Description string       `json:"description,omitempty"`
+	Attachments []CannedFile `json:"attachments,omitempty"`
+}
+
+// CannedFile describes an attachment of a canned answer.
+type CannedFile struct {
+	Attachment
+	// SHA256 of the content (hex).
+	SHA256 string `json:"sha256"`
 }

@@ -33,6 +33,9 @@ var (
 	ErrTextTooLong = fmt.Errorf("the text is longer than %d bytes", MaxReplyText)
 )
 
+// ErrFilesTooLarge: see MaxFiles.
+var ErrFilesTooLarge = fmt.Errorf("the attachments are together larger than %d bytes", MaxFiles)
+
 // Reply is an agent's answer.
 type Reply struct {
 	// Account it is sent from, and its visible sender.
@@ -51,9 +54,21 @@ type Reply struct {
 	Cc []string
 	// Text in plain words.
 	Text string
+	// Files are attached.
+	Files []File
 	// At is the Date.
 	At time.Time
 }
+
+// File is an attachment to be sent.
+type File struct {
+	Name        string
+	ContentType string
+	Content     []byte
+}
+
+// MaxFiles is how much may be attached to a reply, in bytes; many servers take no mail over 25 MiB, and base64 makes a third more of it.
+const MaxFiles = 18 << 20
 
 // BuildReply composes the mail and its row for Outbox.AddReply. It goes to the Reply-To of the original,
 // else to its From, with In-Reply-To and References as RFC 5322 section 3.6.4 asks. No value can add a
@@ -61,6 +76,10 @@ type Reply struct {
 func BuildReply(r Reply) (store.Message, []byte, error) {
 	if len(r.Text) > MaxReplyText {
 		return store.Message{}, nil, ErrTextTooLong
+	}
+	attachments, err := describe(r.Files)
+	if err != nil {
+		return store.Message{}, nil, err
 	}
 	original, _ := ReadHeader(r.Original)
 	to, ok := recipient(original, r)
@@ -81,7 +100,7 @@ func BuildReply(r Reply) (store.Message, []byte, error) {
 		MessageID: NewMessageID(r.InteractionID, domain),
 		From:      r.From.Address, To: []string{to.Address}, Subject: replySubject(subject),
 		Cc:   r.Cc,
-		Date: r.At.UTC().Truncate(time.Second), Text: cut(cleanText(r.Text), maxText),
+		Date: r.At.UTC().Truncate(time.Second), Text: cut(cleanText(r.Text), maxText), Attachments: attachments,
 	}
 	raw, err := compose(m, r, to, original)
 	return m, raw, err
@@ -108,11 +127,30 @@ func compose(m store.Message, r Reply, to mail.Address, original Header) ([]byte
 		msg.SetGenHeader(gomail.HeaderReferences, strings.Join(chain, " "))
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(cleanText(r.Text), "\n", "\r\n"))
+	for _, f := range r.Files {
+		if err := msg.AttachReader(oneLine(f.Name), bytes.NewReader(f.Content), gomail.WithFileContentType(gomail.ContentType(f.ContentType))); err != nil {
+			return nil, fmt.Errorf("attaching: %w", err)
+		}
+	}
 	var raw bytes.Buffer
 	if _, err := msg.WriteTo(&raw); err != nil {
 		return nil, fmt.Errorf("composing the reply: %w", err)
 	}
 	return raw.Bytes(), nil
+}
+
+// describe lists what is attached.
+func describe(files []File) ([]store.Attachment, error) {
+	var list []store.Attachment
+	total := 0
+	for _, f := range files {
+		total += len(f.Content)
+		list = append(list, store.Attachment{Name: oneLine(f.Name), ContentType: f.ContentType, Size: int64(len(f.Content))})
+	}
+	if total > MaxFiles {
+		return nil, ErrFilesTooLarge
+	}
+	return list, nil
 }
 
 // recipient is where the answer goes: never to the account itself.

@@ -1,4 +1,4 @@
--- How conversations are classified.
+-- How conversations are answered and classified.
 
 -- +goose Up
 
@@ -20,6 +20,23 @@ CREATE TABLE disposition_sets (
   PRIMARY KEY (namespace, name)
 );
 
+-- Texts for answers; items is JSON. Their attachments are in canned_files, by the sum of their content.
+CREATE TABLE canned_answer_sets (
+  namespace TEXT NOT NULL,
+  name      TEXT NOT NULL,
+  scope     TEXT NOT NULL,
+  ref       TEXT NOT NULL,
+  items     TEXT NOT NULL,
+  PRIMARY KEY (namespace, name)
+);
+CREATE TABLE canned_files (
+  namespace TEXT  NOT NULL,
+  set_name  TEXT  NOT NULL,
+  sha256    TEXT  NOT NULL,
+  content   BYTEA NOT NULL,
+  PRIMARY KEY (namespace, set_name, sha256)
+);
+
 -- What the last agent who closed it chose.
 ALTER TABLE interactions ADD COLUMN disposition TEXT NOT NULL DEFAULT '';
 ALTER TABLE interactions ADD COLUMN disposition_note TEXT NOT NULL DEFAULT '';
@@ -38,5 +55,7 @@ ALTER TABLE presence DROP COLUMN disposing;
 DROP TABLE disposing;
 ALTER TABLE interactions DROP COLUMN disposition_note;
 ALTER TABLE interactions DROP COLUMN disposition;
+DROP TABLE canned_files;
+DROP TABLE canned_answer_sets;
 DROP TABLE disposition_sets;
 DROP TABLE account_answers;

@@ -63,6 +63,7 @@ func Run(t *testing.T, open Open) {
 		"Dispositions":  testDispositions,
 		"Disposing":     testDisposing,
 		"DisposingRace": testDisposingRace,
+		"CannedAnswers": testCannedAnswers,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
