@@ -30,9 +30,13 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 	if err != nil {
 		return err
 	}
+	logs, err := clientLogs(a, center)
+	if err != nil {
+		return err
+	}
 	d := store.Agent{
 		Key: storeKey(a), Username: a.Username(), DisplayName: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email,
-		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw, Permissions: permissions,
+		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw, Permissions: permissions, ClientLogs: logs,
 	}
 	for _, c := range a.Spec.Channels {
 		d.EmailCapacity = int(c.Capacity)

@@ -2,7 +2,9 @@ package controllers
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
@@ -32,6 +34,22 @@ func permissions(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, err
 		d.MaskedCharacters = int(center.Spec.Security.Masking.Characters)
 	}
 	return json.Marshal(d)
+}
+
+// clientLogs of an agent as the desk decides by them; nothing while they are disabled.
+func clientLogs(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, error) {
+	wanted, to := a.Spec.ClientLogs, center.Spec.ClientLogs
+	if wanted.Level == "" || wanted.Level == v1alpha1.ClientLogsDisabled {
+		return nil, nil
+	}
+	l := desk.ClientLogs{Level: string(wanted.Level), Sink: to.Sink}
+	for _, scope := range wanted.Scopes {
+		l.Scopes = append(l.Scopes, string(scope))
+	}
+	if to.Sink == "Volume" {
+		l.RetentionDays = int(math.Ceil(duration(to.Retention, 7*24*time.Hour).Hours() / 24))
+	}
+	return json.Marshal(l)
 }
 
 // modulesSnapshot is what the agent gets by policy AllowAll: what was known when it was first looked at, and what came since while that

@@ -3,8 +3,10 @@ package controllers
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
@@ -75,7 +77,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 	}
 	want := desk.Permissions{
 		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
-		Downloads: desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
+		Downloads:     desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
 		SensitiveData: "Masked", MaskedCharacters: 7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -83,5 +85,24 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 	}
 	if diff := cmp.Diff(v1alpha1.Modules(), a.Status.ModulesSnapshot); diff != "" {
 		t.Errorf("snapshot (-want +got):\n%s", diff)
+	}
+}
+
+func TestClientLogsAsTheDeskReadsThem(t *testing.T) {
+	for name, test := range map[string]struct {
+		agent  v1alpha1.AgentClientLogs
+		center v1alpha1.ClientLogsSpec
+		want   string
+	}{
+		"disabled":   {v1alpha1.AgentClientLogs{Level: v1alpha1.ClientLogsDisabled}, v1alpha1.ClientLogsSpec{Sink: "Stdout"}, ""},
+		"not set":    {v1alpha1.AgentClientLogs{}, v1alpha1.ClientLogsSpec{Sink: "Volume"}, ""},
+		"on stdout":  {v1alpha1.AgentClientLogs{Level: "Info", Scopes: []v1alpha1.ClientLogScope{"All"}}, v1alpha1.ClientLogsSpec{Sink: "Stdout"}, `{"level":"Info","scopes":["All"],"sink":"Stdout"}`},
+		"on volumes": {v1alpha1.AgentClientLogs{Level: "Debug", Scopes: []v1alpha1.ClientLogScope{"Phone"}}, v1alpha1.ClientLogsSpec{Sink: "Volume", Retention: &metav1.Duration{Duration: 36 * time.Hour}}, `{"level":"Debug","scopes":["Phone"],"sink":"Volume","retentionDays":2}`},
+	} {
+		a, center := &v1alpha1.Agent{}, &v1alpha1.ContactCenter{}
+		a.Spec.ClientLogs, center.Spec.ClientLogs = test.agent, test.center
+		if got, err := clientLogs(a, center); err != nil || string(got) != test.want {
+			t.Errorf("%s: %s, %v", name, got, err)
+		}
 	}
 }

@@ -124,6 +124,11 @@ type AgentSpec struct {
 	// +kubebuilder:default=Visible
 	SensitiveData SensitiveData `json:"sensitiveData,omitempty"`
 
+	// clientLogs that the agent's client sends to the server.
+	// +optional
+	// +kubebuilder:default={level: Disabled}
+	ClientLogs AgentClientLogs `json:"clientLogs,omitempty"`
+
 	// deletionPolicy Drain: a deleted agent's phone and mailbox go at once, the object itself when the calls and interactions in hand have
 	// ended, at most 10 minutes later. Force: it goes at once, calls in hand are left to the PBX and interactions go back to their queue. Default Drain.
 	// +optional

@@ -43,6 +43,11 @@ type ContactCenterSpec struct {
 	// +optional
 	SystemMail *SystemMail `json:"systemMail,omitempty"`
 
+	// clientLogs of the agents whose clientLogs.level is not Disabled.
+	// +optional
+	// +kubebuilder:default={}
+	ClientLogs ClientLogsSpec `json:"clientLogs,omitempty"`
+
 	// email defaults for all accounts of the center.
 	// +optional
 	// +kubebuilder:default={}

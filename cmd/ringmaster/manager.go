@@ -53,6 +53,7 @@ type managerOptions struct {
 	certNames                     []string
 	certIPs                       []net.IP
 	origins                       []string
+	clientLogs                    string
 	qps                           float32
 	verbose                       bool
 }
@@ -82,6 +83,7 @@ func managerCommand() *cobra.Command {
 	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc", "ringmaster-operator.ringmaster-system.svc"}, "DNS names of that certificate")
 	f.IPSliceVar(&o.certIPs, "certificate-ip", nil, "IP addresses of that certificate")
 	f.StringSliceVar(&o.origins, "desk-allowed-origin", nil, "web origin whose pages may call the desk API, scheme://host[:port]")
+	f.StringVar(&o.clientLogs, "client-log-directory", "", "where logs of agents' clients are kept for centers with clientLogs.sink Volume; without it they are refused")
 	f.Float32Var(&o.qps, "kube-api-qps", 500, "requests a second to the API server")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log details")
 	return cmd

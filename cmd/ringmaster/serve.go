@@ -69,7 +69,7 @@ func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o mana
 	side := controllers.DeskSide{Reader: mgr.GetClient()}
 	handler, err := desk.New(desk.Options{
 		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules,
-		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, Version: version,
+		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, ClientLogDirectory: o.clientLogs, Version: version,
 	})
 	if err != nil {
 		return err

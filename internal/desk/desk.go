@@ -9,9 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -96,6 +98,10 @@ type Options struct {
 	Heartbeat time.Duration
 	// CommandTimeout is how long a request waits for a PBX; default DefaultCommandTimeout.
 	CommandTimeout time.Duration
+	// ClientLogOutput gets what agents' clients log in centers whose sink is Stdout, a JSON object a line; default os.Stdout.
+	ClientLogOutput io.Writer
+	// ClientLogDirectory is where the files of centers whose sink is Volume go; default none, they are refused.
+	ClientLogDirectory string
 	// AllowedOrigins may call the API from a browser (scheme://host[:port]); default none.
 	AllowedOrigins []string
 	// ClientAddress names the caller for limiting failed sign-ins; default the peer's IP address. Behind a proxy it
@@ -120,6 +126,9 @@ func (o *Options) complete() error {
 	}
 	if o.CommandTimeout <= 0 {
 		o.CommandTimeout = DefaultCommandTimeout
+	}
+	if o.ClientLogOutput == nil {
+		o.ClientLogOutput = os.Stdout
 	}
 	if o.ClientAddress == nil {
 		o.ClientAddress = peerAddress
@@ -166,6 +175,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerSignIn(api)
 	s.registerProfile(api)
 	s.registerPermissions(api)
+	s.registerClientLogs(api)
 	s.registerTelephones(api)
 	s.registerForwarding(api)
 	s.registerCalls(api)

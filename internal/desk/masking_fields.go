@@ -43,6 +43,7 @@ var sensitivities = map[string]sensitivity{
 	"reason":      public,
 	"recording":   public,
 	"scopes":      public,
+	"sink":        public,
 	"state":       public,
 
 	"Attachment.contentType": public,
@@ -75,6 +76,10 @@ var sensitivities = map[string]sensitivity{
 	"ClientProfile.settingsAccess":         public,
 	"ClientProfile.transport":              public,
 	"ClientProfile.typology":               public,
+
+	"ClientLogs.level":  public,
+	"ClientLogs.scopes": public,
+	"ClientLogs.sink":   public,
 
 	"Colleague.displayName": public,
 	"Colleague.extension":   public,

@@ -29,6 +29,7 @@ const (
 	CodePasswordReused     Code = "PASSWORD_REUSED"
 	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
 	CodePermissionDenied   Code = "PERMISSION_DENIED"
+	CodeClientLogsOff      Code = "CLIENT_LOGS_DISABLED"
 	CodeNotFound           Code = "NOT_FOUND"
 	CodeMethodNotAllowed   Code = "METHOD_NOT_ALLOWED"
 	CodeConflict           Code = "CONFLICT"
@@ -94,7 +95,7 @@ var codes = map[Code]codeInfo{
 	CodeAccountDeactivated: {http.StatusForbidden, "Account deactivated",
 		"The password is right, but the account was deactivated by an administrator."},
 	CodeRateLimited: {http.StatusTooManyRequests, "Too many attempts",
-		"Too many wrong passwords for this user from this address. Retry after the seconds named in Retry-After."},
+		"Too many wrong passwords for this user from this address, or too many log entries of this agent. Retry after the seconds named in Retry-After."},
 	CodeCurrentPassword: {http.StatusForbidden, "Current password wrong",
 		"The current password sent with a password change is wrong. The session goes on."},
 	CodePasswordEnforced: {http.StatusConflict, "Password is managed",
@@ -109,6 +110,8 @@ var codes = map[Code]codeInfo{
 		"Named in `sipUnavailable` of GET /v1/me: the phone cannot be set up for now. Ask again later."},
 	CodePermissionDenied: {http.StatusForbidden, "Permission denied",
 		"The agent's permissions do not allow it; `detail` names the one that is missing. GET /v1/me shows all of them, the event permissions.changed tells when to look again."},
+	CodeClientLogsOff: {http.StatusConflict, "Client logs are not wanted",
+		"The agent's clientLogs.level is Disabled: send none until the profile has `clientLogs` or the event clientLogs.enabled comes."},
 	CodeNotFound: {http.StatusNotFound, "Not found",
 		"There is no such path, or no such object that this agent may see."},
 	CodeMethodNotAllowed: {http.StatusMethodNotAllowed, "Method not allowed",

@@ -74,6 +74,7 @@ type Profile struct {
 	Capabilities Capabilities  `json:"capabilities"`
 	Permissions  Permissions   `json:"permissions"`
 	Client       ClientProfile `json:"client"`
+	ClientLogs   *ClientLogs   `json:"clientLogs,omitempty" doc:"What the client is to send of its own log; tell the agent. Absent: nothing"`
 	SIP          *SIPSecret    `json:"sip,omitempty" doc:"What the phone registers with; absent while unavailable"`
 	// SIPUnavailable is set exactly when SIP is not.
 	SIPUnavailable Code `json:"sipUnavailable,omitempty" example:"SIP_SECRET_UNAVAILABLE" doc:"Code of the reason why sip is absent"`
@@ -150,6 +151,10 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 	if err != nil {
 		return nil, s.fail(ctx, "reading a profile", err)
 	}
+	logs, err := parseClientLogs(c.ClientLogs)
+	if err != nil {
+		return nil, s.fail(ctx, "reading a profile", err)
+	}
 	presence, err := s.Store.GetPresence(ctx, c.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return nil, s.fail(ctx, "reading presence", err)
@@ -173,6 +178,7 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 		},
 		Permissions: c.permissions,
 		Client:      client.served(c.Agent),
+		ClientLogs:  logs,
 	}}
 	secret, err := s.SIPSecrets.SIPSecret(ctx, c.Key)
 	if err != nil {

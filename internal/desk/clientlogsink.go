@@ -1,0 +1,110 @@
+package desk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"strings"
+	"time"
+)
+
+// clientLogSink keeps entries and says how many.
+type clientLogSink interface {
+	keep(ctx context.Context, c caller, entries []ClientLogEntry) (int, error)
+}
+
+func (s *server) clientLogSink(l *ClientLogs) clientLogSink {
+	if l.Sink == clientLogsVolume {
+		return clientLogFiles{directory: s.ClientLogDirectory, retention: time.Duration(l.RetentionDays) * 24 * time.Hour, now: time.Now}
+	}
+	return clientLogLines{slog.New(slog.NewJSONHandler(s.ClientLogOutput, nil))}
+}
+
+// agentRole is what the accounts of agents are called in the names of logs.
+const agentRole = "agent"
+
+// clientLogLines writes one JSON object a line, with labels to find them by.
+type clientLogLines struct{ log *slog.Logger }
+
+func (l clientLogLines) keep(ctx context.Context, c caller, entries []ClientLogEntry) (int, error) {
+	for _, e := range entries {
+		l.log.LogAttrs(ctx, slog.LevelInfo, e.Message, slog.String("logger", "client"), slog.String("center", c.Namespace), slog.String("agent", c.Name),
+			slog.String("role", agentRole), slog.String("username", c.Username), slog.String("client", string(c.client)), slog.Time("at", e.At.UTC()),
+			slog.String("clientLevel", e.Level), slog.String("scope", e.Scope))
+	}
+	return len(entries), nil
+}
+
+// maxClientLogFile is how much one agent's file of a day grows to.
+const maxClientLogFile = 32 << 20
+
+// clientLogFiles appends to NAMESPACE/agent-USERNAME/DATE.log.
+type clientLogFiles struct {
+	directory string
+	retention time.Duration
+	now       func() time.Time
+}
+
+func (l clientLogFiles) keep(ctx context.Context, c caller, entries []ClientLogEntry) (n int, err error) {
+	if l.directory == "" {
+		return 0, errors.New("the center's clientLogs.sink is Volume, but this manager has no --client-log-directory")
+	}
+	// A Root: whatever a name may be one day, nothing outside of the directory is touched.
+	root, err := os.OpenRoot(l.directory)
+	if err != nil {
+		return 0, fmt.Errorf("client logs: %w", err)
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	folder := path.Join(c.Namespace, agentRole+"-"+c.Username)
+	if err := root.MkdirAll(folder, 0o700); err != nil {
+		return 0, fmt.Errorf("client logs: %w", err)
+	}
+	today := l.now().UTC().Format(time.DateOnly) + logSuffix
+	if err := l.prune(root, folder); err != nil {
+		return 0, err
+	}
+	file, err := root.OpenFile(path.Join(folder, today), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, fmt.Errorf("client logs: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	info, err := file.Stat()
+	if err != nil || info.Size() >= maxClientLogFile {
+		return 0, err
+	}
+	// One write, so that the batches of several managers on one volume do not mix.
+	var b bytes.Buffer
+	if n, err = (clientLogLines{slog.New(slog.NewJSONHandler(&b, nil))}).keep(ctx, c, entries); err != nil {
+		return 0, err
+	}
+	if _, err := file.Write(b.Bytes()); err != nil {
+		return 0, fmt.Errorf("client logs: %w", err)
+	}
+	return n, nil
+}
+
+const logSuffix = ".log"
+
+// prune removes the agent's files of days that are over.
+func (l clientLogFiles) prune(root *os.Root, folder string) error {
+	files, err := fs.ReadDir(root.FS(), folder)
+	if err != nil {
+		return fmt.Errorf("client logs: %w", err)
+	}
+	oldest := l.now().UTC().Add(-l.retention).Format(time.DateOnly)
+	for _, f := range files {
+		day, isLog := strings.CutSuffix(f.Name(), logSuffix)
+		if !isLog || day >= oldest {
+			continue
+		}
+		if err := root.Remove(path.Join(folder, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("client logs: %w", err)
+		}
+	}
+	return nil
+}
