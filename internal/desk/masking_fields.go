@@ -95,6 +95,8 @@ var sensitivities = map[string]sensitivity{
 	"mode":                    public,
 	"pauseWhileDisposing":     public,
 
+	"waitDetail": public, // names agents only
+
 	"Downloads.attachments":  public,
 	"Downloads.interactions": public,
 	"Downloads.recordings":   public,
@@ -116,6 +118,8 @@ var sensitivities = map[string]sensitivity{
 	"Interaction.subject":         text,
 	"Interaction.tags":            public,
 	"Interaction.title":           text,
+
+	"InteractionCapabilities.transferToAccounts": public,
 
 	"Menu.modules": public,
 
