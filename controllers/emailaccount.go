@@ -123,6 +123,9 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 		report.IMAP, report.SMTP = remote.ReasonPending, remote.ReasonPending
 		report.IMAPMessage, report.SMTPMessage = "waiting for the worker to take this configuration up", "waiting for the worker to take this configuration up"
 	}
+	if tried(report.IMAP) && tried(report.SMTP) {
+		e.Status.Verified = config.Verify
+	}
 	showServer(s, v1alpha1.ConditionIMAPReady, report.IMAP, report.IMAPMessage)
 	showServer(s, v1alpha1.ConditionSMTPReady, report.SMTP, report.SMTPMessage)
 	e.Status.CertificateSHA256 = report.CertificateSHA256
@@ -135,11 +138,16 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 	return nil
 }
 
+// tried reports whether a server's reason is the outcome of a try.
+func tried(reason string) bool {
+	return reason != "" && reason != remote.ReasonPending && reason != remote.ReasonConnecting
+}
+
 func showServer(s *scope, condition, reason, message string) {
-	switch reason {
-	case remote.ReasonReady:
+	switch {
+	case reason == remote.ReasonReady:
 		s.ok(condition, remote.ReasonReady, message)
-	case "", remote.ReasonPending, remote.ReasonConnecting:
+	case !tried(reason):
 		if message == "" {
 			message = "the mail worker is connecting"
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -113,7 +114,7 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	in.ConnectionTimeout = duration(e.Spec.IMAP.ConnectionTimeout, 10*time.Second)
 	in.AuthenticationTimeout = duration(e.Spec.IMAP.AuthenticationTimeout, 5*time.Second)
 	cfg := mail.Config{
-		Account: storeKey(e), Address: e.Spec.Address,
+		Account: storeKey(e), Address: e.Spec.Address, Verify: verifyWish(e),
 		IMAP: mail.IMAP{
 			Server: in, Auth: inAuth, OAuth: inTokens, Mailbox: e.Spec.IMAP.Mailbox,
 			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
@@ -126,6 +127,12 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 		cfg.IMAP.MaxMessageSize = q.Value()
 	}
 	return cfg, nil
+}
+
+// verifyWish is the annotation that asks for a new try, cut to what status can repeat.
+func verifyWish(e *v1alpha1.EmailAccount) string {
+	wish := strings.ToValidUTF8(e.Annotations[v1alpha1.VerifyAnnotation], "?")
+	return strings.ToValidUTF8(wish[:min(len(wish), 64)], "")
 }
 
 // mailAuth resolves a sign-in, and for one with OAuth 2.0 where its tokens come from.

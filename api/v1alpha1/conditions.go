@@ -161,6 +161,9 @@ const (
 	ContentLabel = "ringmaster.dev/content"
 	// AllowInsecureWSAnnotation on an Agent of typology WebRTC permits sip.transport WS while its value is "true".
 	AllowInsecureWSAnnotation = "ringmaster.dev/allow-insecure-ws"
+	// VerifyAnnotation of an EmailAccount makes Ringmaster connect and sign in to both servers anew, once for each of its values.
+	// status.verified repeats it when that has been done.
+	VerifyAnnotation = "ringmaster.dev/verify"
 	// RotatedAnnotation of a Secret says which refresh tokens in it were written by Ringmaster, by their digests.
 	RotatedAnnotation = "ringmaster.dev/rotated"
 	// PausedAnnotation stops reconciling of an object while its value is "true".

@@ -203,6 +203,11 @@ type EmailAccountStatus struct {
 	// effective is what the account comes to, the service's presets and the defaults included.
 	// +optional
 	Effective *EffectiveEmailAccount `json:"effective,omitempty"`
+	// verified is the value of the annotation ringmaster.dev/verify with which both servers were last tried; IMAPReady and SMTPReady
+	// say how it went.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Verified string `json:"verified,omitempty"`
 	// certificateSHA256 is the fingerprint of the IMAP server's certificate, in hex.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

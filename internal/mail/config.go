@@ -61,8 +61,10 @@ type Config struct {
 	Account store.Key
 	// Address is the sender of replies, and a loop guard: mail from it is not a customer's.
 	Address string
-	IMAP    IMAP
-	SMTP    SMTP
+	// Verify changes when both servers are to be tried anew.
+	Verify string
+	IMAP   IMAP
+	SMTP   SMTP
 }
 
 // IMAP is the receiving half.

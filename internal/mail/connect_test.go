@@ -98,6 +98,11 @@ func TestWrongPasswordIsPatient(t *testing.T) {
 	// Another process keeps the patience of the first.
 	s, _ = r.run(fast(), wrong)
 	r.Consistently(func() time.Time { return r.status("support").UpdatedAt }, time.Second).Should(Equal(refused))
+	// Somebody asks for a try.
+	wrong.Verify = "now"
+	s.Apply(wrong)
+	r.Eventually(func() time.Time { return r.status("support").UpdatedAt }, 5*time.Second, 20*time.Millisecond).ShouldNot(Equal(refused))
+	r.awaitIMAP("support", ReasonAuthenticationFailed)
 	s.Apply(r.cfg)
 	r.awaitIMAP("support", ReasonReady)
 }

@@ -68,6 +68,7 @@ func TestConfigHash(t *testing.T) {
 		"smtp":             func(c *Config) { c.SMTP.Host = "s" },
 		"mailbox":          func(c *Config) { c.IMAP.Mailbox = "Cases" },
 		"filters":          func(c *Config) { c.IMAP.HeaderFilters = []message.HeaderFilter{{Name: "X", HasValue: true}} },
+		"verify":           func(c *Config) { c.Verify = "now" },
 		"address":          func(c *Config) { c.Address = "c@b.test" },
 	} {
 		changed := base
