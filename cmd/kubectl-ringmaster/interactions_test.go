@@ -28,6 +28,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/kubeaccess"
+	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/wire"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 	"github.com/ringmaster-dev/ringmaster/test/env"
@@ -70,7 +71,14 @@ func newOperators(t *testing.T) *operators {
 		cancel()
 		<-done
 	})
-	o.server = httptest.NewUnstartedServer(operatorapi.New(operatorapi.Options{Store: o.db, Access: access, Logger: slog.New(slog.DiscardHandler)}))
+	o.server = httptest.NewUnstartedServer(operatorapi.New(operatorapi.Options{
+		Store: o.db, Access: access, Logger: slog.New(slog.DiscardHandler),
+		Audit: func(context.Context, store.Key) (wire.Audit, error) {
+			return wire.Audit{Mailbox: "INBOX", UIDValidity: 3, Mails: []wire.AuditedMail{
+				{UID: 1, Verdict: wire.MailIngested, InteractionID: "i1"}, {UID: 2, Verdict: wire.MailFiltered, Why: "a filter"}, {UID: 9, Verdict: wire.MailMissing, Why: "gone"},
+			}}, nil
+		},
+	}))
 	o.server.TLS = &tls.Config{Certificates: []tls.Certificate{o.certificate()}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 	o.server.StartTLS()
 	t.Cleanup(o.server.Close)
@@ -169,6 +177,13 @@ func TestInteractionsAndWhy(t *testing.T) {
 	run(t, "", o.args(reader, "interactions")...).check(t, 0, id, "")
 	run(t, "", o.args(reader, "why", id)...).check(t, exitFailure, "", "reader may not get interactions.ringmaster.dev in namespace "+o.namespace)
 	run(t, "", o.args(o.account("stranger"), "interactions")...).check(t, exitFailure, "", "may not list interactions.ringmaster.dev")
+
+	auditor := o.account("auditor", rbacv1.PolicyRule{APIGroups: []string{"ringmaster.dev"}, Resources: []string{"emailaccounts/audit"}, Verbs: []string{"get"}})
+	audited := run(t, "", o.args(auditor, "mail", "audit", "support")...)
+	audited.check(t, 0, "2    Filtered  -            a filter\n9    Missing   -            gone\n", "")
+	audited.check(t, 0, "INBOX, UIDVALIDITY 3: 3 mails, 1 ingested, 1 filtered, 0 quarantined, 1 missing", "")
+	run(t, "", o.args(auditor, "mail", "audit", "support", "--all")...).check(t, 0, "1    Ingested  i1", "")
+	run(t, "", o.args(reader, "mail", "audit", "support")...).check(t, exitFailure, "", "reader may not get emailaccounts/audit.ringmaster.dev")
 
 	// A certificate of somebody else's authority, and none at all.
 	forged := o.forge(reader)

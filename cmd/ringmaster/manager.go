@@ -225,7 +225,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 	if err := serveDesk(mgr, db, cert, o, logger); err != nil {
 		return err
 	}
-	if err := serveOperators(mgr, db, cert, o, logger); err != nil {
+	if err := serveOperators(mgr, db, workers, cert, o, logger); err != nil {
 		return err
 	}
 	if err := mgr.Add(linkServer{address: o.linkAddress, link: link, cert: cert}); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/controllers"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/kubeaccess"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
@@ -78,7 +79,7 @@ func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o mana
 }
 
 // serveOperators adds the API behind kubectl ringmaster, on every replica. A client certificate is asked for, and judged by kubeaccess.
-func serveOperators(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
+func serveOperators(mgr ctrl.Manager, db *store.DB, workers *mail.Supervisor, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
 	if o.operatorAddress == "0" {
 		return nil
 	}
@@ -90,7 +91,7 @@ func serveOperators(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o
 	if err := mgr.Add(everywhere(access.Start)); err != nil {
 		return err
 	}
-	handler := operatorapi.New(operatorapi.Options{Store: db, Access: access, Logger: logger})
+	handler := operatorapi.New(operatorapi.Options{Store: db, Access: access, Audit: workers.Audit, Logger: logger})
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: cert.GetCertificate, ClientAuth: tls.RequestClientCert}
 	return mgr.Add(serveHTTPS(o.operatorAddress, handler, tlsConfig, logger))
 }

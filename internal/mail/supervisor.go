@@ -23,6 +23,7 @@ type Store interface {
 	GetMailbox(ctx context.Context, account store.Key, mailbox string) (store.MailboxState, error)
 	SetMailbox(ctx context.Context, account store.Key, mailbox string, s store.MailboxState) error
 	KnownUIDs(ctx context.Context, account store.Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error)
+	MailLocations(ctx context.Context, account store.Key, mailbox string, uidValidity uint32) (map[uint32]store.MailLocation, error)
 	Ingest(ctx context.Context, l store.Lease, account store.Key, mails []store.IngestMail) ([]store.IngestResult, error)
 
 	PutAccountStatus(ctx context.Context, s store.AccountStatus) error

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/wire"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -48,21 +49,27 @@ type Store interface {
 type Options struct {
 	Store  Store
 	Access Access
+	// Audit compares an account's mailbox on its server with the store. ErrNotFound of the store: no such account runs here.
+	Audit func(ctx context.Context, account store.Key) (wire.Audit, error)
 	// Logger gets every request with its caller at info level: reading is on record.
 	Logger *slog.Logger
 }
 
 type server struct{ Options }
 
-// requestTimeout bounds every request.
-const requestTimeout = 30 * time.Second
+// requestTimeout bounds every request but an audit, which waits for a mail server.
+const (
+	requestTimeout = 30 * time.Second
+	auditTimeout   = 90 * time.Second
+)
 
 // New returns the handler of the API.
 func New(o Options) http.Handler {
 	s := &server{o}
 	mux := http.NewServeMux()
-	mux.Handle("GET /v1/namespaces/{namespace}/interactions", s.handle("list", "interactions", "", s.list))
-	mux.Handle("GET /v1/namespaces/{namespace}/interactions/{name}", s.handle("get", "interactions", "", s.why))
+	mux.Handle("GET /v1/namespaces/{namespace}/interactions", s.handle(requestTimeout, Attributes{Verb: "list", Resource: "interactions"}, s.list))
+	mux.Handle("GET /v1/namespaces/{namespace}/interactions/{name}", s.handle(requestTimeout, Attributes{Verb: "get", Resource: "interactions"}, s.why))
+	mux.Handle("GET /v1/namespaces/{namespace}/emailaccounts/{name}/audit", s.handle(auditTimeout, Attributes{Verb: "get", Resource: "emailaccounts", Subresource: "audit"}, s.audit))
 	return mux
 }
 
@@ -72,12 +79,13 @@ type badRequest string
 func (b badRequest) Error() string { return string(b) }
 
 // handle puts around an operation who may do it and what an error means.
-func (s *server) handle(verb, resource, subresource string, do func(*http.Request) (any, error)) http.Handler {
+func (s *server) handle(timeout time.Duration, a Attributes, do func(*http.Request) (any, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
 		r = r.WithContext(ctx)
-		a := Attributes{Verb: verb, Resource: resource, Subresource: subresource, Namespace: r.PathValue("namespace"), Name: r.PathValue("name")}
+		a := a
+		a.Namespace, a.Name = r.PathValue("namespace"), r.PathValue("name")
 		user, err := s.Access.Allow(r, a)
 		var body any
 		if err == nil {
@@ -87,11 +95,11 @@ func (s *server) handle(verb, resource, subresource string, do func(*http.Reques
 		if err != nil {
 			var text string
 			if status, text = explain(err); status >= http.StatusInternalServerError {
-				s.Logger.ErrorContext(ctx, "operator request failed", "verb", verb, "resource", resource, "namespace", a.Namespace, "error", err)
+				s.Logger.ErrorContext(ctx, "operator request failed", "verb", a.Verb, "resource", a.Resource, "namespace", a.Namespace, "error", err)
 			}
 			body = wire.Error{Message: text}
 		}
-		s.Logger.InfoContext(ctx, "operator request", "user", user, "verb", verb, "resource", resource, "subresource", subresource,
+		s.Logger.InfoContext(ctx, "operator request", "user", user, "verb", a.Verb, "resource", a.Resource, "subresource", a.Subresource,
 			"namespace", a.Namespace, "name", a.Name, "status", status)
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
@@ -104,6 +112,7 @@ func (s *server) handle(verb, resource, subresource string, do func(*http.Reques
 
 func explain(err error) (status int, text string) {
 	var bad badRequest
+	var there *remote.Error
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest, bad.Error()
@@ -111,10 +120,16 @@ func explain(err error) (status int, text string) {
 		return http.StatusUnauthorized, ErrUnknownCaller.Error()
 	case errors.Is(err, ErrForbidden):
 		return http.StatusForbidden, err.Error()
+	case errors.As(err, &there):
+		return http.StatusBadGateway, "the mail server: " + there.Message
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, "there is no such object in this namespace"
 	}
 	return http.StatusServiceUnavailable, "a part behind the API does not answer; its log says more"
+}
+
+func (s *server) audit(r *http.Request) (any, error) {
+	return s.Audit(r.Context(), store.Key{Namespace: r.PathValue("namespace"), Name: r.PathValue("name")})
 }
 
 func (s *server) list(r *http.Request) (any, error) {

@@ -1,6 +1,7 @@
 package operatorapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/wire"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
@@ -54,7 +56,15 @@ func newDesk(t *testing.T) *desk {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	d := &desk{t: t, db: db, door: &doorman{}}
-	d.server = httptest.NewServer(operatorapi.New(operatorapi.Options{Store: db, Access: d.door, Logger: slog.New(slog.DiscardHandler)}))
+	d.server = httptest.NewServer(operatorapi.New(operatorapi.Options{
+		Store: db, Access: d.door, Logger: slog.New(slog.DiscardHandler),
+		Audit: func(_ context.Context, account store.Key) (wire.Audit, error) {
+			if account != key("support") {
+				return wire.Audit{}, &remote.Error{Reason: "AuthFailed", Message: "the server refused the password"}
+			}
+			return wire.Audit{Mailbox: "INBOX", Mails: []wire.AuditedMail{{UID: 7, Verdict: wire.MailMissing}}}, nil
+		},
+	}))
 	t.Cleanup(d.server.Close)
 	lease, _, err := db.AcquireLease(t.Context(), "support", "test", time.Hour)
 	d.must(err)
@@ -208,6 +218,21 @@ func TestNothingOfCustomers(t *testing.T) {
 		if d.get(path, &raw); strings.Contains(strings.ToLower(string(raw)), "secret") {
 			t.Errorf("%s says %s", path, raw)
 		}
+	}
+}
+
+func TestAuditAsks(t *testing.T) {
+	d := newDesk(t)
+	var found wire.Audit
+	if status := d.get("/v1/namespaces/acme/emailaccounts/support/audit", &found); status != http.StatusOK || len(found.Mails) != 1 || found.Mails[0].UID != 7 {
+		t.Errorf("%d %+v", status, found)
+	}
+	if a := d.door.asked[0]; a != (operatorapi.Attributes{Verb: "get", Resource: "emailaccounts", Subresource: "audit", Namespace: ns, Name: "support"}) {
+		t.Errorf("asked for %+v", a)
+	}
+	var said wire.Error
+	if status := d.get("/v1/namespaces/acme/emailaccounts/other/audit", &said); status != http.StatusBadGateway || said.Message != "the mail server: the server refused the password" {
+		t.Errorf("%d %q", status, said.Message)
 	}
 }
 

@@ -131,6 +131,8 @@ type Mail interface {
 	// account, inbound or outbound, or an interaction id (the own token). Without a queue, or for an automatic mail, what
 	// would be queued is Unread (reasons NoQueue, Automatic).
 	Ingest(ctx context.Context, l Lease, account Key, mails []IngestMail) ([]IngestResult, error)
+	// MailLocations returns what became of every mail that was ingested, quarantined or filtered in this epoch of a mailbox, by UID.
+	MailLocations(ctx context.Context, account Key, mailbox string, uidValidity uint32) (map[uint32]MailLocation, error)
 	// RawMessage returns the stored bytes of a message.
 	RawMessage(ctx context.Context, namespace, messageID string) ([]byte, error)
 

@@ -107,6 +107,11 @@ func (s *Session) FirstSince(ctx context.Context, day time.Time) (uint32, error)
 	return uids[0], nil
 }
 
+// AllUIDs lists every mail of the mailbox in ascending order.
+func (s *Session) AllUIDs(ctx context.Context) ([]uint32, error) {
+	return s.search(ctx, &imap.SearchCriteria{})
+}
+
 // LastUID is the highest UID in the mailbox; 0 when it is empty.
 func (s *Session) LastUID(ctx context.Context) (uint32, error) {
 	uids, err := s.search(ctx, &imap.SearchCriteria{})

@@ -68,6 +68,32 @@ const (
 	MemberFull        = "Full"
 )
 
+// Audit says what became of every mail in a mailbox.
+type Audit struct {
+	Mailbox     string `json:"mailbox"`
+	UIDValidity uint32 `json:"uidValidity"`
+	// Mails by UID, ascending.
+	Mails []AuditedMail `json:"mails"`
+}
+
+// AuditedMail is one mail on the server.
+type AuditedMail struct {
+	UID uint32 `json:"uid"`
+	// Verdict is one of the Mail* constants.
+	Verdict string `json:"verdict"`
+	// Why it is not ingested as it is.
+	Why           string `json:"why,omitempty"`
+	InteractionID string `json:"interactionID,omitempty"`
+}
+
+// Verdicts about mails.
+const (
+	MailIngested    = "Ingested"
+	MailFiltered    = "Filtered"
+	MailQuarantined = "Quarantined"
+	MailMissing     = "Missing"
+)
+
 // Error is the body of every answer that is not 200.
 type Error struct {
 	Message string `json:"message"`

@@ -56,6 +56,7 @@ func Run(t *testing.T, open Open) {
 		"SystemMails":   testSystemMails,
 		"NewVoicemail":  testNewVoicemail,
 		"SignInLocks":   testSignInLocks,
+		"MailLocations": testMailLocations,
 		"LockRace":      testLockRace,
 		"PasswordLinks": testPasswordLinks,
 		"Desk":          testDesk,
