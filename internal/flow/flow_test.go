@@ -75,7 +75,8 @@ func TestRun(t *testing.T) {
 			{Step: "bounces", Reason: ReasonConditionFailed, Detail: "the condition has no result for this mail"}, skipped("urgent"), unasked("vip"), skipped("closed"), unasked("monday"), unasked("queue"), unasked("overflow")}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, got := compiled(t, support()), Outcome{}
+			f := compiled(t, support())
+			var got Outcome
 			if test.can == nil {
 				test.can = everything
 			}

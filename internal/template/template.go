@@ -43,7 +43,7 @@ func Parse(text string) (*Template, error) {
 		}
 		opened := len(text) - len(after) - 2
 		inside, behind, closed := strings.Cut(after, "}}")
-		if again := strings.Index(inside, "{{"); !closed || again >= 0 {
+		if !closed || strings.Contains(inside, "{{") {
 			return nil, syntax(text, opened, "{{ without }}")
 		}
 		lead := len(inside) - len(strings.TrimLeft(inside, space))
