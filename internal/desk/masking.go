@@ -119,7 +119,7 @@ func (m *masking) copy(v reflect.Value, as sensitivity) reflect.Value {
 			out.Set(m.copy(v.Elem(), as))
 		}
 	case reflect.Slice:
-		if raw, ok := v.Interface().(json.RawMessage); ok {
+		if raw, ok := reflect.TypeAssert[json.RawMessage](v); ok {
 			out.SetBytes(m.document(raw))
 			return out
 		}

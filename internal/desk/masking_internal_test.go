@@ -136,8 +136,7 @@ func TestEveryPropertyOfAnAnswerIsClassified(t *testing.T) {
 		if in.Kind() != reflect.Struct || in == reflect.TypeFor[time.Time]() || strings.Count(path, ".") > 12 {
 			return
 		}
-		for i := range in.NumField() {
-			f := in.Field(i)
+		for f := range in.Fields() {
 			if !f.IsExported() || f.Tag.Get("json") == "-" {
 				continue
 			}
@@ -191,7 +190,7 @@ func TestEveryAnswerIsMasked(t *testing.T) {
 				if v.Elem().Kind() == reflect.Struct && fmt.Sprintf("%+v", v.Elem()) != before {
 					r.Fatalf("%s: the answer itself was changed", operation)
 				}
-				if e, ok := got.Interface().(changeEvent); ok && slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(string(e.Data), s) }) {
+				if e, ok := reflect.TypeAssert[changeEvent](got); ok && slices.ContainsFunc(secrets, func(s string) bool { return strings.Contains(string(e.Data), s) }) {
 					r.Fatalf("%s tells %s", operation, e.Data)
 				}
 				eachPart(got, public, func(part reflect.Value, as sensitivity) {

@@ -79,6 +79,7 @@ func (p Permissions) allows(wanted permission) bool {
 		return p.Downloads.Interactions == SettingAllowed
 	case sensitiveData:
 		return p.SensitiveData != SensitiveMasked
+	case moduleColleagues, moduleEmail, moduleVoice, moduleVoicemail:
 	}
 	return slices.ContainsFunc(p.Modules, func(m string) bool { return wanted == permission("permissions.modules."+m) })
 }
