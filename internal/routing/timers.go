@@ -110,7 +110,7 @@ func (t Timers) Heard() Timers {
 	return t
 }
 
-// OwnerLeft: the agent of an open interaction signed out or paused. Only a reply that the agent has not read waits.
+// OwnerLeft says that the agent of an open interaction signed out or paused. Only a reply that the agent has not read waits.
 func (t Timers) OwnerLeft(r Rules, now time.Time) Timers {
 	if t.Owner.IsZero() && !t.Received.IsZero() {
 		t.Owner = after(now, r.ownerWait())
@@ -118,7 +118,7 @@ func (t Timers) OwnerLeft(r Rules, now time.Time) Timers {
 	return t
 }
 
-// OwnerBack: the agent of an open interaction is there again and has the reply.
+// OwnerBack says that the agent of an open interaction is there again and has the reply.
 func (t Timers) OwnerBack() Timers {
 	t.Owner = time.Time{}
 	return t
@@ -130,7 +130,7 @@ func (t Timers) Read() Timers {
 	return t
 }
 
-// Answered: the agent wrote, and now the customer's silence counts.
+// Answered says that the agent wrote, and now the customer's silence counts.
 func (t Timers) Answered(r Rules, now time.Time) Timers {
 	t = t.Read()
 	t.Inactive = after(now, r.InactivityTimeout)
@@ -169,7 +169,7 @@ func (t Timers) Transferred(sender string, timeout time.Duration, now time.Time)
 	return Timers{Inactive: t.Inactive, Sender: sender, Transfer: after(now, timeout)}
 }
 
-// SentBack: nobody accepted the transfer, and the sender has the interaction again, unread like a reply.
+// SentBack says that nobody accepted the transfer, and the sender has the interaction again, unread like a reply.
 func (t Timers) SentBack(r Rules, here bool, now time.Time) Timers {
 	t = t.Accepted(r, now)
 	t.Received = now
@@ -193,13 +193,13 @@ func (t Timers) Offer(deadline time.Time, autoAnswer bool, delay time.Duration, 
 	return t, deadline
 }
 
-// OfferEnded: nobody is asked any more, so nobody answers automatically.
+// OfferEnded says that nobody is asked any more, so nobody answers automatically.
 func (t Timers) OfferEnded() Timers {
 	t.Answer = time.Time{}
 	return t
 }
 
-// QueueGone: the queue was deleted, and whatever should follow the wait in it follows now.
+// QueueGone says that the queue was deleted: whatever should follow the wait in it follows now.
 func (t Timers) QueueGone(now time.Time) Timers {
 	for _, end := range []*time.Time{&t.Transfer, &t.Queue} {
 		if !end.IsZero() && now.Before(*end) {
@@ -244,6 +244,7 @@ func (t Timers) Due(r Rules, state State, lastQueue bool, now time.Time) (Step, 
 		return StepFlow, ReasonQueueTimeout
 	case TimerAnswer:
 		return StepAccept, ReasonAutoAnswered
+	case TimerOwner: // below
 	}
 	switch {
 	case lastQueue && (r.Model == ModelLegacy || !r.EndRouting):
