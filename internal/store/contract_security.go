@@ -15,7 +15,7 @@ type SignInLock struct {
 	UnlockedAt time.Time
 }
 
-// Locked: no password is looked at.
+// Locked accounts have no right password.
 func (l SignInLock) Locked() bool { return !l.LockedAt.IsZero() }
 
 // LinkPurpose is what a link to set a password was made for.
