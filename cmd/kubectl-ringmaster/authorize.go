@@ -119,7 +119,7 @@ func valueOf(ctx context.Context, c client.Client, namespace string, ref *v1alph
 	}
 	value, ok := s.Data[ref.Key]
 	if !ok {
-		return "", fmt.Errorf("Secret %s has no key %q", ref.Name, ref.Key)
+		return "", fmt.Errorf("the Secret %s has no key %q", ref.Name, ref.Key)
 	}
 	return string(value), nil
 }
@@ -141,7 +141,7 @@ func storeToken(ctx context.Context, c client.Client, namespace string, ref v1al
 		s.Data = map[string][]byte{}
 	}
 	if _, labelled := s.Labels[v1alpha1.CredentialLabel]; !labelled {
-		return fmt.Errorf("Secret %s lacks the label %s, so Ringmaster may not read it", ref.Name, v1alpha1.CredentialLabel)
+		return fmt.Errorf("the Secret %s lacks the label %s, so Ringmaster may not read it", ref.Name, v1alpha1.CredentialLabel)
 	}
 	s.Data[ref.Key] = []byte(token)
 	return c.Patch(ctx, s, client.MergeFrom(before))

@@ -31,8 +31,7 @@ func (c Checker) ResolveFlow(ctx context.Context, f *v1alpha1.RoutingFlow) (flow
 		return spec, r.problems, err
 	}
 	_, err = flow.Compile(spec)
-	var wrong *flow.SpecError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*flow.SpecError](err); ok {
 		// First: the others may end by themselves.
 		invalid := Problem{specPath.Child(wrong.Field), field.ErrorTypeInvalid, v1alpha1.ReasonInvalid, wrong.Message}
 		return spec, append([]Problem{invalid}, r.problems...), nil

@@ -13,8 +13,7 @@ import (
 // Schedule checks what no schema can: that the time zone and every date exist.
 func (c Checker) Schedule(_ context.Context, s *v1alpha1.Schedule) ([]Problem, error) {
 	_, err := schedule.New(ScheduleSpec(s))
-	var wrong *schedule.SpecError
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*schedule.SpecError](err); ok {
 		return []Problem{{specPath.Child(wrong.Field), field.ErrorTypeInvalid, v1alpha1.ReasonInvalid, wrong.Message}}, nil
 	}
 	return nil, err

@@ -1,6 +1,7 @@
 package operatorapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,8 @@ func (s *server) explainWait(ctx context.Context, i store.Interaction, out *wire
 		out.Waiting = "in nobody's queue: " + lastReason(out.History) + "; an agent takes it over, or the customer's next mail queues it again"
 	case store.StateQueued:
 		return s.explainQueue(ctx, i, out)
+	case store.StateNew:
+		out.Waiting = "in its account's flow: " + cmp.Or(i.WaitDetail, lastReason(out.History))
 	case store.StateClosed: // waits for nothing
 	}
 	return nil

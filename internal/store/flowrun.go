@@ -182,7 +182,8 @@ func (r *router) walk(ctx context.Context, i *interactionRow, f *flow.Flow, run 
 	}
 	can := func(action flow.Action, name string) (bool, string) { return w.can(ctx, action, name) }
 	now := fromMicros(r.now)
-	out, ok := flow.Outcome{}, true
+	var out flow.Outcome
+	ok := true
 	if run.step == "" {
 		out = f.Start(in, now, can)
 	} else {

@@ -320,6 +320,7 @@ func (in *ingest) join(r *interactionRow, m *IngestMail) {
 		if r.forAgent == "" {
 			in.due[Key{r.Namespace, r.Queue}] = true // a router may have passed over the locked row
 		}
+	case StateNew: // its flow goes on
 	case StateOffered: // it stays with its agent
 	case StateOpen:
 		if !m.Automatic { // an automatic answer is nothing to wait for

@@ -317,6 +317,7 @@ func (r *router) offerWanted(ctx context.Context, i *interactionRow) error {
 	}
 	end, detail := i.timers.Transfer, "transferred by "+i.timers.Sender
 	switch i.timers.Stage {
+	case routing.StageQueue: // waits for no agent in particular and is not here
 	case routing.StageAgent:
 		end, detail = i.timers.Owner, "had the conversation before"
 		c.Capacity = 0 // a follow-up reaches its owner whatever else there is to do

@@ -33,7 +33,7 @@ var (
 	ErrTextTooLong = fmt.Errorf("the text is longer than %d bytes", MaxReplyText)
 )
 
-// ErrFilesTooLarge: see MaxFiles.
+// ErrFilesTooLarge says that an answer has more than MaxFiles.
 var ErrFilesTooLarge = fmt.Errorf("the attachments are together larger than %d bytes", MaxFiles)
 
 // Reply is an agent's answer.
