@@ -73,7 +73,7 @@ func (d DeskSide) Compose(ctx context.Context, in desk.ReplyInput) (store.Messag
 		InteractionID: in.Interaction.ID, Account: in.Account.Key, Agent: in.Agent.Name,
 		From:     netmail.Address{Name: from, Address: in.Account.Address},
 		To:       netmail.Address{Name: in.Interaction.Name, Address: in.Interaction.Customer},
-		Original: in.Original, Subject: in.Interaction.Subject, Cc: in.Cc, Text: in.Text, Files: in.Files, At: time.Now(),
+		Original: in.Original, Subject: in.Interaction.Subject, Cc: in.Cc, Bcc: in.Bcc, Forward: in.Forward, Files: in.Files, Text: in.Text, At: time.Now(),
 	})
 	if errors.Is(err, message.ErrNoRecipient) || errors.Is(err, message.ErrBadAddress) || errors.Is(err, message.ErrTextTooLong) ||
 		errors.Is(err, message.ErrFilesTooLarge) {

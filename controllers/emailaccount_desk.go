@@ -16,7 +16,15 @@ import (
 
 // accountDesk is what the desk lets agents do with the interactions of an account.
 func accountDesk(e *v1alpha1.EmailAccount) store.AccountDesk {
-	return store.AccountDesk{MarkUnread: e.Spec.AgentActions.MarkAsUnread == v1alpha1.Allowed}
+	d := store.AccountDesk{
+		MarkUnread:     e.Spec.AgentActions.MarkAsUnread == v1alpha1.Allowed,
+		ForwardHistory: e.Spec.Forwarding.IncludeHistory == "Include",
+		Autosave:       e.Spec.Drafts.Autosave == v1alpha1.Enabled,
+	}
+	if e.Spec.Drafts.Interval != nil {
+		d.AutosaveInterval = e.Spec.Drafts.Interval.Duration
+	}
+	return d
 }
 
 // assign records who sees all interactions of the account. Mail is fetched and answered without anybody, so it does not count for Ready.

@@ -82,6 +82,16 @@ type EmailAccountSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	AgentActions EmailAgentActions `json:"agentActions,omitempty"`
+
+	// forwarding of messages by agents.
+	// +optional
+	// +kubebuilder:default={}
+	Forwarding EmailForwarding `json:"forwarding,omitempty"`
+
+	// drafts of agents' answers.
+	// +optional
+	// +kubebuilder:default={}
+	Drafts EmailDrafts `json:"drafts,omitempty"`
 }
 
 // EmailIMAP is the incoming side (RFC 9051).

@@ -31,3 +31,25 @@ type EmailAgentActions struct {
 	// +kubebuilder:default=Denied
 	MarkAsUnread Permission `json:"markAsUnread,omitempty"`
 }
+
+// EmailForwarding is what goes with a message that an agent forwards.
+type EmailForwarding struct {
+	// includeHistory Include adds the earlier messages of both sides below the customer's last one; Exclude forwards that one alone. Default Exclude.
+	// +optional
+	// +kubebuilder:default=Exclude
+	// +kubebuilder:validation:Enum=Include;Exclude
+	IncludeHistory string `json:"includeHistory,omitempty"`
+}
+
+// EmailDrafts are how agents' clients keep answers that are not sent yet.
+type EmailDrafts struct {
+	// autosave Enabled asks clients to keep the draft by themselves; Disabled leaves it to the agent. The desk API keeps drafts either way. Default Disabled.
+	// +optional
+	// +kubebuilder:default=Disabled
+	Autosave SwitchState `json:"autosave,omitempty"`
+	// interval between two autosaves while the text changes, in whole seconds. Default 5s.
+	// +optional
+	// +kubebuilder:default="5s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('60s')",message="interval must be between 1s and 60s"
+	Interval *metav1.Duration `json:"interval,omitempty"`
+}

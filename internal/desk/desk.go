@@ -55,9 +55,11 @@ type ReplyInput struct {
 	Agent    store.Agent
 	// Text is plain text as the agent wrote it.
 	Text string
-	// Cc are plain addresses without display names.
-	Cc []string
-	// Files are attached.
+	// Forward are whom it goes to instead of the customer; Text then contains what is forwarded.
+	Forward []string
+	// Forward, Cc and Bcc are plain addresses without display names.
+	Cc, Bcc []string
+	// Files go with it.
 	Files []message.File
 }
 
@@ -151,6 +153,8 @@ type server struct {
 	Options
 	signIns *attemptLimiter
 	hub     *hub
+	// uploads has room for as many requests with a large body as are served at a time.
+	uploads chan struct{}
 }
 
 // New returns the handler of the whole API. It starts nothing: the one reader of the store's events runs while
@@ -160,7 +164,7 @@ func New(o Options) (http.Handler, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger)}
+	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger), uploads: make(chan struct{}, uploadsAtOnce)}
 	mux := http.NewServeMux()
 	if err := serveOpenAPI(mux, s.register(mux)); err != nil {
 		return nil, fmt.Errorf("desk: OpenAPI document: %w", err)
@@ -186,6 +190,9 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerDispositions(api)
 	s.registerCannedAnswers(api)
 	s.registerMessages(api)
+	s.registerReplies(api)
+	s.registerUploads(api)
+	s.registerDrafts(api)
 	s.registerEvents(api)
 	return api
 }
@@ -204,6 +211,12 @@ func (s *server) fail(ctx context.Context, doing string, err error) error {
 		return problem(CodeDisposing, "")
 	case errors.Is(err, store.ErrPasswordReused):
 		return problem(CodePasswordReused, "choose a password that was not used before")
+	case errors.Is(err, store.ErrTooMuch):
+		return problem(CodeTooMuch, fmt.Sprintf("%d files and %d bytes per answer, %d bytes per file", store.MaxUploads, store.MaxUploadBytes, store.MaxUpload))
+	case errors.Is(err, store.ErrKeyReused):
+		return problem(CodeKeyReused, "")
+	case errors.Is(err, store.ErrVersion):
+		return problem(CodeDraftChanged, "")
 	case errors.Is(err, store.ErrCapacity):
 		return problem(CodeCapacityReached, "")
 	case errors.Is(err, store.ErrConflict):

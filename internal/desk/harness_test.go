@@ -136,7 +136,7 @@ func (f *fixture) Compose(_ context.Context, in desk.ReplyInput) (store.Message,
 	m, raw, err := message.BuildReply(message.Reply{
 		Account: in.Account.Key, From: mail.Address{Name: in.Account.DisplayName, Address: in.Account.Address}, Agent: in.Agent.Name,
 		InteractionID: in.Interaction.ID, Original: in.Original, To: mail.Address{Name: in.Interaction.Name, Address: in.Interaction.Customer},
-		Subject: in.Interaction.Subject, Cc: in.Cc, Text: in.Text, Files: in.Files, At: time.Now(),
+		Subject: in.Interaction.Subject, Cc: in.Cc, Bcc: in.Bcc, Forward: in.Forward, Files: in.Files, Text: in.Text, At: time.Now(),
 	})
 	if errors.Is(err, message.ErrNoRecipient) {
 		err = fmt.Errorf("%w: %w", desk.ErrNotSendable, err)

@@ -77,9 +77,9 @@ type detailOutput struct {
 		Interaction
 		WaitDetail   string                  `json:"waitDetail,omitempty" example:"nobody available; bob paused" doc:"Why a queued interaction waits"`
 		Capabilities InteractionCapabilities `json:"capabilities" doc:"What the caller may do with it now"`
-
-		Messages []Message    `json:"messages" doc:"Oldest first"`
-		History  []Transition `json:"history" doc:"Oldest first: why it is where it is"`
+		Drafts       Drafting                `json:"drafts" doc:"How the account wants drafts to be kept"`
+		Messages     []Message               `json:"messages" doc:"Oldest first"`
+		History      []Transition            `json:"history" doc:"Oldest first: why it is where it is"`
 	}
 }
 
@@ -117,6 +117,11 @@ func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput
 	if out.Body.Capabilities, err = s.capabilities(ctx, i); err != nil {
 		return nil, s.fail(ctx, "reading the account", err)
 	}
+	account, err := s.Store.GetAccount(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return nil, s.fail(ctx, "reading an account", err)
+	}
+	out.Body.Drafts = drafting(account)
 	out.Body.Messages = make([]Message, 0, len(messages))
 	for _, m := range messages {
 		out.Body.Messages = append(out.Body.Messages, messageOf(m))

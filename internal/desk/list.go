@@ -45,13 +45,14 @@ func (f *ListFilter) Resolve(ctx huma.Context) []error {
 }
 
 // store is the filter as the store takes it.
-func (f *ListFilter) store(namespace string) (store.InteractionFilter, error) {
+func (f *ListFilter) store(c caller) (store.InteractionFilter, error) {
 	if f.repeated != "" {
 		return store.InteractionFilter{}, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
 	}
 	return store.InteractionFilter{
-		Namespace: namespace, States: f.State, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
+		Namespace: c.Namespace, States: f.State, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
 		Read: f.Read == "true", Unread: f.Read == "false", From: f.From, To: f.To, Tags: f.Tags, Text: f.Text,
+		HideCustomer: !c.permissions.allows(sensitiveData), // or guesses would find out
 	}, nil
 }
 
@@ -91,7 +92,7 @@ func (s *server) registerLists(api huma.API) {
 }
 
 func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
-	f, err := in.ListFilter.store(callerOf(ctx).Namespace)
+	f, err := in.ListFilter.store(callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}

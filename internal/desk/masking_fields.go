@@ -96,6 +96,14 @@ var sensitivities = map[string]sensitivity{
 	"pauseWhileDisposing":     public,
 
 	"waitDetail": public, // names agents only
+	// A draft may be a colleague's.
+	"Draft.agent":       public,
+	"Draft.version":     public,
+	"DraftBody.bcc":     address,
+	"DraftBody.cc":      address,
+	"DraftBody.text":    text,
+	"DraftBody.to":      address,
+	"Drafting.autosave": public,
 
 	"Downloads.attachments":  public,
 	"Downloads.interactions": public,
@@ -123,6 +131,7 @@ var sensitivities = map[string]sensitivity{
 
 	"Menu.modules": public,
 
+	"Message.bcc":       address,
 	"Message.cc":        address,
 	"Message.detail":    text,
 	"Message.from":      address,
@@ -158,6 +167,9 @@ var sensitivities = map[string]sensitivity{
 	"Telephone.name":        public,
 
 	"Transition.detail": text,
+
+	"Upload.contentType": public,
+	"Upload.name":        text,
 
 	"changeEvent.subject": public,
 

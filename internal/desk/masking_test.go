@@ -136,6 +136,8 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	if inbound["html"] != nil || !strings.Contains(fmt.Sprint(inbound["text"]), "Call me at") || detail.at("customer", "address") != "**********@customer.example" {
 		t.Errorf("masked more or less than who it is: %s", detail.raw)
 	}
+	kept := f.want(200, "", token, "PUT", "/v1/interactions/"+id+"/draft", map[string]any{"text": "Dear Zelda Quux", "to": []string{"zelda.quux@customer.example"}})
+	check("draft", kept.raw, "")
 	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello")
 	read := 0
 	for path, methods := range f.paths() {

@@ -2,10 +2,8 @@ package desk
 
 import (
 	"context"
-	"fmt"
 	"mime"
 	"net/http"
-	"net/mail"
 	"slices"
 	"strings"
 	"time"
@@ -32,6 +30,7 @@ type Message struct {
 	From        string             `json:"from,omitempty"`
 	To          []string           `json:"to"`
 	Cc          []string           `json:"cc,omitempty"`
+	Bcc         []string           `json:"bcc,omitempty" doc:"Hidden recipients of an outbound message"`
 	Subject     string             `json:"subject"`
 	Date        *time.Time         `json:"date,omitempty" doc:"As the sender's Date header says"`
 	Text        string             `json:"text"`
@@ -44,31 +43,9 @@ type Message struct {
 func messageOf(m store.Message) Message {
 	return Message{
 		ID: m.ID, Direction: m.Direction, State: m.State, Detail: m.Detail, MessageID: m.MessageID, From: m.From,
-		To: append([]string{}, m.To...), Cc: m.Cc, Subject: m.Subject, Date: timeOrNil(m.Date), Text: m.Text, HTML: m.HTML,
+		To: append([]string{}, m.To...), Cc: m.Cc, Bcc: m.Bcc, Subject: m.Subject, Date: timeOrNil(m.Date), Text: m.Text, HTML: m.HTML,
 		Attachments: append([]store.Attachment{}, m.Attachments...), Agent: m.Agent, CreatedAt: m.CreatedAt.UTC(),
 	}
-}
-
-type replyInput struct {
-	ID   string `path:"id" maxLength:"64"`
-	Body struct {
-		Text string   `json:"text" pattern:"\\S" patternDescription:"not blank" doc:"Plain text"`
-		Cc   []string `json:"cc,omitempty" maxItems:"20" doc:"Addresses without display names"`
-		// Keys, so that their files need not travel to the client and back.
-		CannedAnswers []string `json:"cannedAnswers,omitempty" maxItems:"8" doc:"Keys of canned answers of the interaction whose attachments go with the reply"`
-	}
-}
-
-// Resolve refuses what is not exactly an address before it comes near a mail header.
-func (in *replyInput) Resolve(huma.Context) []error {
-	var errs []error
-	for n, address := range in.Body.Cc {
-		parsed, err := mail.ParseAddress(address)
-		if err != nil || parsed.Address != address || len(address) > 254 {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.cc[%d]", n), Message: "expected an e-mail address without a display name"})
-		}
-	}
-	return errs
 }
 
 type messageOutput struct{ Body Message }
@@ -91,13 +68,6 @@ type downloadOutput struct {
 }
 
 func (s *server) registerMessages(api huma.API) {
-	reply := operation("reply", http.MethodPost, "/v1/interactions/{id}/replies", "Answer the customer")
-	reply.Description = "Stores the answer and sends it through the e-mail account; the message.state event tells what became of it."
-	reply.DefaultStatus = http.StatusAccepted
-	reply.MaxBodyBytes = maxReplyBodyBytes
-	reply.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
-	huma.Register(api, reply, s.reply)
-
 	errorsOfReads := []int{http.StatusUnauthorized, http.StatusNotFound, http.StatusServiceUnavailable}
 	raw := operation("getRawMessage", http.MethodGet, messagePath+rawSuffix, "A message exactly as it came or was sent")
 	raw.Errors = errorsOfReads
@@ -115,61 +85,6 @@ func download(contentType string) map[string]*huma.Response {
 		Description: "The content, to be saved",
 		Content:     map[string]*huma.MediaType{contentType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}},
 	}}
-}
-
-func (s *server) reply(ctx context.Context, in *replyInput) (*messageOutput, error) {
-	m, err := s.addReply(ctx, in)
-	if err != nil {
-		return nil, s.fail(ctx, "replying", err)
-	}
-	return &messageOutput{Body: messageOf(m)}, nil
-}
-
-func (s *server) addReply(ctx context.Context, in *replyInput) (store.Message, error) {
-	c := callerOf(ctx)
-	i, err := s.visible(ctx, in.ID)
-	if err != nil {
-		return store.Message{}, err
-	}
-	if i.State != store.StateOpen || i.Agent != c.Name {
-		return store.Message{}, problem(CodeNotOpen, "")
-	}
-	account, err := s.Store.GetAccount(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})
-	if err != nil {
-		return store.Message{}, err
-	}
-	if !account.Active {
-		return store.Message{}, problem(CodeAccountInactive, "")
-	}
-	original, err := s.lastInbound(ctx, i)
-	if err != nil {
-		return store.Message{}, err
-	}
-	files, err := s.cannedFiles(ctx, i, in.Body.CannedAnswers)
-	if err != nil {
-		return store.Message{}, err
-	}
-	reply, raw, err := s.Composer.Compose(ctx, ReplyInput{
-		Account: account, Interaction: i, Original: original, Agent: c.Agent, Text: in.Body.Text, Cc: in.Body.Cc, Files: files,
-	})
-	if err != nil {
-		return store.Message{}, fmt.Errorf("composing: %w", err)
-	}
-	return s.Store.AddReply(ctx, reply, raw)
-}
-
-// lastInbound returns the raw mail a reply answers; nil when the customer has not written.
-func (s *server) lastInbound(ctx context.Context, i store.Interaction) ([]byte, error) {
-	messages, err := s.Store.ListMessages(ctx, i.Namespace, i.ID)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range slices.Backward(messages) {
-		if m.Direction == store.Inbound {
-			return s.Store.RawMessage(ctx, i.Namespace, m.ID)
-		}
-	}
-	return nil, nil
 }
 
 // rawOf returns the bytes of a message of an interaction the caller may see.

@@ -96,12 +96,12 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Content-Disposition")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Content-Disposition, ETag")
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
 	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Last-Event-ID, X-Request-Id")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id")
 	h.Set("Access-Control-Max-Age", "600")
 	w.WriteHeader(http.StatusNoContent)
 	return true
@@ -113,7 +113,7 @@ func limitTime(ctx context.Context, w http.ResponseWriter, pattern string) (cont
 		return ctx, func() {}
 	}
 	limit := requestTimeout
-	if strings.HasSuffix(pattern, rawSuffix) || strings.HasSuffix(pattern, attachmentSuffix) {
+	if strings.HasSuffix(pattern, rawSuffix) || strings.HasSuffix(pattern, attachmentSuffix) || strings.HasSuffix(pattern, uploadsSuffix) {
 		limit = downloadTimeout
 	}
 	// A writer without deadlines (a test recorder) has no slow reader either.

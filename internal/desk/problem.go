@@ -41,6 +41,9 @@ const (
 	CodeTransferTarget     Code = "TRANSFER_TARGET"
 	CodeNotUnread          Code = "NOT_UNREAD"
 	CodeCapacityReached    Code = "CAPACITY_REACHED"
+	CodeTooMuch            Code = "TOO_MUCH"
+	CodeKeyReused          Code = "IDEMPOTENCY_KEY_REUSED"
+	CodeDraftChanged       Code = "DRAFT_CHANGED"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
 
 	CodeDispositionRequired Code = "DISPOSITION_REQUIRED"
@@ -134,6 +137,12 @@ var codes = map[Code]codeInfo{
 		"Only an interaction in state Unread can be taken over; a colleague may have been faster."},
 	CodeCapacityReached: {http.StatusConflict, "No capacity",
 		"The agent holds as many interactions as the channel's capacity allows. Close one first."},
+	CodeTooMuch: {http.StatusRequestEntityTooLarge, "Too many or too large files",
+		"The files that wait for the answer would be more, or larger, than one mail takes; `detail` names the limits."},
+	CodeKeyReused: {http.StatusUnprocessableEntity, "Idempotency key reused",
+		"The agent sent another answer under this Idempotency-Key within the last day. Nothing was sent; use a new key for a new answer."},
+	CodeDraftChanged: {http.StatusPreconditionFailed, "Draft changed",
+		"The draft is not the version that If-Match names, or there is one and If-Match is absent. Read it again."},
 	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",
 		"The e-mail account of the interaction was switched off; nothing can be sent from it."},
 	CodeDispositionRequired: {http.StatusConflict, "Disposition required",

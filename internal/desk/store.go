@@ -75,7 +75,15 @@ type answers interface {
 }
 
 type outgoing interface {
-	AddReply(ctx context.Context, m store.Message, raw []byte) (store.Message, error)
+	AddReply(ctx context.Context, m store.Message, raw []byte, extras store.ReplyExtras) (store.Message, error)
+	ReplyUnder(ctx context.Context, agent store.Key, extras store.ReplyExtras) (store.Message, error)
+	AddUpload(ctx context.Context, u store.Upload, content []byte) (store.Upload, error)
+	ListUploads(ctx context.Context, namespace, interactionID string) ([]store.Upload, error)
+	UploadContent(ctx context.Context, namespace, interactionID, id string) (store.Upload, []byte, error)
+	DeleteUpload(ctx context.Context, namespace, interactionID, id, agent string) error
+	GetDraft(ctx context.Context, namespace, interactionID string) (store.Draft, error)
+	PutDraft(ctx context.Context, d store.Draft, version int64) (store.Draft, error)
+	DeleteDraft(ctx context.Context, namespace, interactionID, agent string, version int64) error
 }
 
 type feed interface {

@@ -69,7 +69,7 @@ func (r *rig) reply(i store.Interaction, text string) store.Message {
 	}
 	m, raw, err := message.BuildReply(reply)
 	r.Expect(err).NotTo(HaveOccurred())
-	m, err = r.store.AddReply(r.t.Context(), m, raw)
+	m, err = r.store.AddReply(r.t.Context(), m, raw, store.ReplyExtras{})
 	r.Expect(err).NotTo(HaveOccurred())
 	return m
 }

@@ -3,6 +3,7 @@ package mail
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -31,7 +32,7 @@ func (o *outbox) claim(ctx context.Context) (parcel, error) {
 			what, from = "automatic answer", ""
 		}
 		return parcel{
-			what: what, from: from, to: append(append([]string(nil), m.To...), m.Cc...), raw: raw, attempts: m.Attempts,
+			what: what, from: from, to: slices.Concat(m.To, m.Cc, m.Bcc), raw: raw, attempts: m.Attempts,
 			finish: func(ctx context.Context, state store.MessageState, detail string, retryAfter time.Duration) error {
 				return st.FinishOutbound(ctx, o.lease, m.ID, state, detail, retryAfter)
 			},

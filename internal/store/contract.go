@@ -168,6 +168,8 @@ type InteractionFilter struct {
 	Tags []string
 	// Text that subject, title, or the customer's address or name contains; ASCII letters match in either case.
 	Text string
+	// HideCustomer leaves address and name out of the search.
+	HideCustomer bool
 	// After is the id of the last row of the previous page; Limit 1..200, default 50. Newest first.
 	After string
 	Limit int
@@ -218,7 +220,28 @@ type Interactions interface {
 type Outbox interface {
 	// AddReply stores an outbound message (state Pending) of the agent's open interaction with its raw bytes; ErrConflict when it
 	// is not open with m.Agent. A Message-ID that the interaction already sent returns that message and adds nothing.
-	AddReply(ctx context.Context, m Message, raw []byte) (Message, error)
+	// Its draft and the files of extras are gone then. An extras.Key that the agent used before returns that message; ErrKeyReused when it was
+	// another answer.
+	AddReply(ctx context.Context, m Message, raw []byte, extras ReplyExtras) (Message, error)
+	// ReplyUnder finds the answer an agent sent under extras.Key, for a day; ErrNotFound, ErrKeyReused.
+	ReplyUnder(ctx context.Context, agent Key, extras ReplyExtras) (Message, error)
+
+	// AddUpload keeps a file for an answer, for a week. ErrConflict when the interaction is not open with u.Agent, ErrTooMuch beyond
+	// MaxUploads and MaxUploadBytes of one interaction.
+	AddUpload(ctx context.Context, u Upload, content []byte) (Upload, error)
+	ListUploads(ctx context.Context, namespace, interactionID string) ([]Upload, error)
+	// UploadContent of one file of the interaction.
+	UploadContent(ctx context.Context, namespace, interactionID, id string) (Upload, []byte, error)
+	// DeleteUpload by the agent the interaction is open with.
+	DeleteUpload(ctx context.Context, namespace, interactionID, id, agent string) error
+
+	// GetDraft of the interaction's next answer.
+	GetDraft(ctx context.Context, namespace, interactionID string) (Draft, error)
+	// PutDraft by the agent the interaction is open with (ErrConflict otherwise): version is the one it replaces, 0 for none; ErrVersion when the
+	// present one is another.
+	PutDraft(ctx context.Context, d Draft, version int64) (Draft, error)
+	// DeleteDraft likewise; version 0 deletes whatever is there.
+	DeleteDraft(ctx context.Context, namespace, interactionID, agent string, version int64) error
 	// ClaimOutbound takes the next Pending message of an account (or one whose claim is older than staleAfter) and marks it Sending.
 	// ErrNotFound when there is none.
 	ClaimOutbound(ctx context.Context, l Lease, account Key, staleAfter time.Duration) (Message, []byte, error)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -22,6 +23,11 @@ const (
 type AccountDesk struct {
 	// MarkUnread lets agents mark its interactions unread.
 	MarkUnread bool `json:"markUnread,omitempty"`
+	// ForwardHistory adds the earlier messages to a forwarded one.
+	ForwardHistory bool `json:"forwardHistory,omitempty"`
+	// Autosave asks clients to keep drafts by themselves, every AutosaveInterval.
+	Autosave         bool          `json:"autosave,omitempty"`
+	AutosaveInterval time.Duration `json:"autosaveInterval,omitempty"`
 }
 
 // InteractionPatch changes what is not nil.
@@ -212,10 +218,18 @@ func (f InteractionFilter) narrow(q string, args []any) (string, []any) {
 		add("EXISTS (SELECT 1 FROM jsonb_array_elements_text(CAST(tags AS jsonb)) AS tag(value) WHERE tag.value = ANY(?))", f.Tags)
 	}
 	if f.Text != "" {
+		columns := []string{"subject", "title", "customer", "name"}
+		if f.HideCustomer {
+			columns = columns[:2]
+		}
 		like := "%" + likeEscaper.Replace(clean(f.Text)) + "%"
-		add(`(LOWER(subject) LIKE LOWER(?) ESCAPE '\' OR LOWER(title) LIKE LOWER(?) ESCAPE '\'
-			OR LOWER(customer) LIKE LOWER(?) ESCAPE '\' OR LOWER(name) LIKE LOWER(?) ESCAPE '\')`,
-			like, like, like, like)
+		var conditions []string
+		var values []any
+		for _, column := range columns {
+			conditions = append(conditions, "LOWER("+column+`) LIKE LOWER(?) ESCAPE '\'`)
+			values = append(values, like)
+		}
+		add("("+strings.Join(conditions, " OR ")+")", values...)
 	}
 	return q, args
 }

@@ -10,26 +10,26 @@ import (
 )
 
 const messageColumns = `SELECT id, interaction_id, namespace, account, direction, state, detail, message_id, sender, recipients, cc, subject,
-	date, body_text, body_html, attachments, agent, created_at, attempts FROM messages `
+	date, body_text, body_html, attachments, agent, created_at, attempts, bcc FROM messages `
 
 const insertMessages = `messages (id, interaction_id, namespace, account, direction, state, detail, message_id, sha256, sender, recipients, cc,
-	subject, date, body_text, body_html, attachments, agent, created_at, attempts, next_attempt, claimed_at)`
+	subject, date, body_text, body_html, attachments, agent, created_at, attempts, next_attempt, claimed_at, bcc)`
 
 const insertMessageIDs = "message_ids (namespace, account, message_id, interaction_id)"
 
 func scanMessage(s scanner) (Message, error) {
 	var m Message
-	var to, cc, attachments string
+	var to, cc, bcc, attachments string
 	var date, created int64
 	if err := s.Scan(&m.ID, &m.InteractionID, &m.Namespace, &m.Account, &m.Direction, &m.State, &m.Detail, &m.MessageID, &m.From, &to, &cc,
-		&m.Subject, &date, &m.Text, &m.HTML, &attachments, &m.Agent, &created, &m.Attempts); err != nil {
+		&m.Subject, &date, &m.Text, &m.HTML, &attachments, &m.Agent, &created, &m.Attempts, &bcc); err != nil {
 		return Message{}, err
 	}
 	m.Date, m.CreatedAt = fromMicros(date), fromMicros(created)
 	for _, list := range []struct {
 		text string
 		into any
-	}{{to, &m.To}, {cc, &m.Cc}, {attachments, &m.Attachments}} {
+	}{{to, &m.To}, {cc, &m.Cc}, {bcc, &m.Bcc}, {attachments, &m.Attachments}} {
 		if err := json.Unmarshal([]byte(list.text), list.into); err != nil {
 			return Message{}, err
 		}
@@ -46,7 +46,7 @@ func messageValues(m Message, sum string, nextAttempt int64) []any {
 	}
 	return []any{m.ID, m.InteractionID, m.Namespace, m.Account, m.Direction, m.State, clean(m.Detail), clean(m.MessageID), sum, clean(m.From),
 		toJSON(cleanAll(m.To)), toJSON(cleanAll(m.Cc)), clean(m.Subject), micros(m.Date), clean(m.Text), clean(m.HTML), toJSON(attachments),
-		m.Agent, micros(m.CreatedAt), m.Attempts, nextAttempt, 0}
+		m.Agent, micros(m.CreatedAt), m.Attempts, nextAttempt, 0, toJSON(cleanAll(m.Bcc))}
 }
 
 func cleanAll(list []string) []string {

@@ -8,13 +8,19 @@ import (
 )
 
 // AddReply implements Outbox. ErrConflict when the interaction is not open with m.Agent. Adding the same Message-ID to the same
-// interaction again returns the message that is already there.
-func (db *DB) AddReply(ctx context.Context, m Message, raw []byte) (Message, error) {
+// interaction again returns the message that is already there, and so does adding an answer under a known key.
+func (db *DB) AddReply(ctx context.Context, m Message, raw []byte, extras ReplyExtras) (Message, error) {
 	key := threadKey(m.MessageID)
 	if key == "" {
 		return Message{}, errors.New("store: add reply: message without Message-ID")
 	}
 	_, err := db.change(ctx, "add reply", m.Namespace, m.InteractionID, func(t *tx, r *interactionRow, now int64) error {
+		if sent, err := t.sentUnder(ctx, Key{m.Namespace, m.Agent}, extras); err == nil {
+			m = sent
+			return nil
+		} else if !errors.Is(err, ErrNotFound) {
+			return err
+		}
 		if r.State != StateOpen || r.Agent != m.Agent || m.Agent == "" {
 			return ErrConflict
 		}
@@ -38,6 +44,9 @@ func (db *DB) AddReply(ctx context.Context, m Message, raw []byte) (Message, err
 			return err
 		}
 		if err := t.insert(ctx, insertMessageIDs, "ON CONFLICT DO NOTHING", []any{r.Namespace, r.Account, key, r.ID}); err != nil {
+			return err
+		}
+		if err := t.finishAnswer(ctx, m, extras, now); err != nil {
 			return err
 		}
 		rules, err := t.rulesOf(ctx, r.Namespace, r.Account)

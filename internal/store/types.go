@@ -32,6 +32,12 @@ var (
 	ErrUnavailable = errors.New("the database is unavailable")
 	// ErrCapacity: the agent holds as many interactions as allowed.
 	ErrCapacity = errors.New("capacity reached")
+	// ErrTooMuch: more or larger files than an answer takes.
+	ErrTooMuch = errors.New("too many or too large files")
+	// ErrVersion: another version of the row is there.
+	ErrVersion = errors.New("another version")
+	// ErrKeyReused: the idempotency key belongs to another answer.
+	ErrKeyReused = errors.New("idempotency key belongs to another answer")
 	// ErrPasswordReused: the new password is among the last ones.
 	ErrPasswordReused = errors.New("password was used before")
 )
@@ -268,6 +274,7 @@ type Message struct {
 	From        string
 	To          []string
 	Cc          []string
+	Bcc         []string // of an outbound message; in no header
 	Subject     string
 	Date        time.Time
 	Text        string // plain text, at most 256 KiB, for display

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -27,7 +28,7 @@ const (
 var (
 	// ErrNoRecipient: neither the mail answered nor Reply.To names an address that can be written to.
 	ErrNoRecipient = errors.New("the customer has no e-mail address to answer to")
-	// ErrBadAddress: a Cc is not an e-mail address.
+	// ErrBadAddress: a recipient is not an e-mail address.
 	ErrBadAddress = errors.New("not an e-mail address")
 	// ErrTextTooLong: see MaxReplyText.
 	ErrTextTooLong = fmt.Errorf("the text is longer than %d bytes", MaxReplyText)
@@ -50,27 +51,22 @@ type Reply struct {
 	// To and Subject are used where Original has none.
 	To      mail.Address
 	Subject string
-	// Cc are plain addresses.
-	Cc []string
+	// Forward are plain addresses it goes to instead, as a message of its own that answers nothing.
+	Forward []string
+	// Cc and Bcc are plain addresses. Bcc stands in no header.
+	Cc, Bcc []string
+	// Files go with it.
+	Files []File
 	// Text in plain words.
 	Text string
-	// Files are attached.
-	Files []File
 	// At is the Date.
 	At time.Time
-}
-
-// File is an attachment to be sent.
-type File struct {
-	Name        string
-	ContentType string
-	Content     []byte
 }
 
 // MaxFiles is how much may be attached to a reply, in bytes; many servers take no mail over 25 MiB, and base64 makes a third more of it.
 const MaxFiles = 18 << 20
 
-// BuildReply composes the mail and its row for Outbox.AddReply. It goes to the Reply-To of the original,
+// BuildReply composes the mail and its row for Outbox.AddReply. Without Forward it goes to the Reply-To of the original,
 // else to its From, with In-Reply-To and References as RFC 5322 section 3.6.4 asks. No value can add a
 // header: line breaks become spaces.
 func BuildReply(r Reply) (store.Message, []byte, error) {
@@ -82,9 +78,9 @@ func BuildReply(r Reply) (store.Message, []byte, error) {
 		return store.Message{}, nil, err
 	}
 	original, _ := ReadHeader(r.Original)
-	to, ok := recipient(original, r)
-	if !ok {
-		return store.Message{}, nil, ErrNoRecipient
+	to, err := recipients(original, r)
+	if err != nil {
+		return store.Message{}, nil, err
 	}
 	_, domain, ok := strings.Cut(r.From.Address, "@")
 	if !ok {
@@ -98,21 +94,26 @@ func BuildReply(r Reply) (store.Message, []byte, error) {
 		InteractionID: r.InteractionID, Namespace: r.Account.Namespace, Account: r.Account.Name,
 		Direction: store.Outbound, State: store.MessagePending, Agent: r.Agent,
 		MessageID: NewMessageID(r.InteractionID, domain),
-		From:      r.From.Address, To: []string{to.Address}, Subject: replySubject(subject),
-		Cc:   r.Cc,
+		From:      r.From.Address, To: bare(to), Subject: replySubject(subject),
+		Cc: r.Cc, Bcc: r.Bcc,
 		Date: r.At.UTC().Truncate(time.Second), Text: cut(cleanText(r.Text), maxText), Attachments: attachments,
+	}
+	if len(r.Forward) > 0 {
+		m.Subject, original = forwardSubject(subject), Header{}
 	}
 	raw, err := compose(m, r, to, original)
 	return m, raw, err
 }
 
-func compose(m store.Message, r Reply, to mail.Address, original Header) ([]byte, error) {
+func compose(m store.Message, r Reply, to []mail.Address, original Header) ([]byte, error) {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := msg.FromFormat(displayName(r.From.Name), r.From.Address); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
 	}
-	if err := msg.AddToFormat(displayName(to.Name), to.Address); err != nil {
-		return nil, fmt.Errorf("recipient: %w", err)
+	for _, a := range to {
+		if err := msg.AddToFormat(displayName(a.Name), a.Address); err != nil {
+			return nil, fmt.Errorf("recipient: %w", err)
+		}
 	}
 	for _, cc := range r.Cc {
 		if err := msg.AddCc(cc); err != nil {
@@ -127,9 +128,10 @@ func compose(m store.Message, r Reply, to mail.Address, original Header) ([]byte
 		msg.SetGenHeader(gomail.HeaderReferences, strings.Join(chain, " "))
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(cleanText(r.Text), "\n", "\r\n"))
-	for _, f := range r.Files {
-		if err := msg.AttachReader(oneLine(f.Name), bytes.NewReader(f.Content), gomail.WithFileContentType(gomail.ContentType(f.ContentType))); err != nil {
-			return nil, fmt.Errorf("attaching: %w", err)
+	for n, f := range r.Files {
+		err := msg.AttachReader(m.Attachments[n].Name, bytes.NewReader(f.Content), gomail.WithFileContentType(gomail.ContentType(m.Attachments[n].ContentType)))
+		if err != nil {
+			return nil, fmt.Errorf("attaching a file: %w", err)
 		}
 	}
 	var raw bytes.Buffer
@@ -145,12 +147,32 @@ func describe(files []File) ([]store.Attachment, error) {
 	total := 0
 	for _, f := range files {
 		total += len(f.Content)
-		list = append(list, store.Attachment{Name: oneLine(f.Name), ContentType: f.ContentType, Size: int64(len(f.Content))})
+		list = append(list, store.Attachment{Name: attachmentName(f.Name), ContentType: fileType(f.ContentType), Size: int64(len(f.Content))})
 	}
 	if total > MaxFiles {
 		return nil, ErrFilesTooLarge
 	}
 	return list, nil
+}
+
+// recipients are those of a forward, or the one the answer goes to. They and the hidden ones are checked, for nobody else does.
+func recipients(original Header, r Reply) ([]mail.Address, error) {
+	for _, address := range slices.Concat(r.Forward, r.Bcc) {
+		if parsed, err := mail.ParseAddress(address); err != nil || parsed.Address != address {
+			return nil, fmt.Errorf("%w: %q", ErrBadAddress, address)
+		}
+	}
+	var to []mail.Address
+	for _, address := range r.Forward {
+		to = append(to, mail.Address{Address: address})
+	}
+	if len(to) > 0 {
+		return to, nil
+	}
+	if a, ok := recipient(original, r); ok {
+		return []mail.Address{a}, nil
+	}
+	return nil, ErrNoRecipient
 }
 
 // recipient is where the answer goes: never to the account itself.

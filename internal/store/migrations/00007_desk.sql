@@ -10,6 +10,9 @@ CREATE INDEX interactions_account ON interactions (namespace, account, id);
 -- desk is what the account lets agents do, as JSON.
 ALTER TABLE accounts ADD COLUMN desk TEXT NOT NULL DEFAULT '{}';
 
+-- Hidden recipients of an answer: a JSON list.
+ALTER TABLE messages ADD COLUMN bcc TEXT NOT NULL DEFAULT '[]';
+
 -- Agents who see all interactions of an account.
 CREATE TABLE account_agents (
   namespace TEXT NOT NULL,
@@ -62,6 +65,7 @@ DROP TABLE reply_keys;
 DROP TABLE uploads;
 DROP TABLE drafts;
 DROP TABLE account_agents;
+ALTER TABLE messages DROP COLUMN bcc;
 ALTER TABLE accounts DROP COLUMN desk;
 DROP INDEX interactions_account;
 ALTER TABLE interactions DROP COLUMN tags;

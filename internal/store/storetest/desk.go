@@ -116,6 +116,8 @@ func testFilters(t *testing.T, open Open) {
 	c.wantList("text beyond ASCII", F{Text: "Änder"}, all[0])
 	c.wantList("text in the title", F{Text: "new title"}, all[2])
 	c.wantList("text in the address", F{Text: "carla@EXAMPLE"}, all[2], all[1], all[0])
+	c.wantList("hidden customer", F{Text: "carla@EXAMPLE", HideCustomer: true})
+	c.wantList("text beside a hidden customer", F{Text: "lamp", HideCustomer: true}, all[1])
 	c.wantList("percent", F{Text: "0%"}, all[0])
 	c.wantList("underscore", F{Text: "r_s"}, all[2])
 	c.wantList("backslash", F{Text: `\`})

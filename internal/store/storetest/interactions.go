@@ -133,13 +133,13 @@ func testOutbox(t *testing.T, open Open) {
 		{InteractionID: id, Namespace: ns, Agent: "bob", MessageID: "x"},
 		{InteractionID: id, Namespace: ns, MessageID: "x"},
 	} {
-		wantErr(t, second(c.AddReply(c.ctx, bad, nil)), store.ErrConflict)
+		wantErr(t, second(c.AddReply(c.ctx, bad, nil, store.ReplyExtras{})), store.ErrConflict)
 	}
-	sent, err := c.AddReply(c.ctx, reply, []byte("raw bytes"))
+	sent, err := c.AddReply(c.ctx, reply, []byte("raw bytes"), store.ReplyExtras{})
 	if err != nil || sent.State != store.MessagePending || sent.ID == "" || sent.Account != "support" {
 		t.Fatalf("%+v, %v", sent, err)
 	}
-	if again, err := c.AddReply(c.ctx, reply, []byte("raw bytes")); err != nil || again.ID != sent.ID {
+	if again, err := c.AddReply(c.ctx, reply, []byte("raw bytes"), store.ReplyExtras{}); err != nil || again.ID != sent.ID {
 		t.Fatalf("the same reply again: %+v, %v", again, err)
 	}
 	if i := c.get(id); i.MessageCount != 2 || i.LastDirection != store.Outbound {

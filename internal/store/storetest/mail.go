@@ -294,7 +294,7 @@ func testThreads(t *testing.T, open Open) {
 	})
 	t.Run("own Message-ID, closed is queued again", func(*testing.T) {
 		own := first + ".abc@host"
-		_, err := c.AddReply(c.ctx, store.Message{InteractionID: first, Namespace: ns, Agent: "alice", MessageID: own}, []byte("raw"))
+		_, err := c.AddReply(c.ctx, store.Message{InteractionID: first, Namespace: ns, Agent: "alice", MessageID: own}, []byte("raw"), store.ReplyExtras{})
 		c.must(err)
 		_, err = c.CloseInteraction(c.ctx, ns, first, "alice", store.Disposal{})
 		c.must(err)

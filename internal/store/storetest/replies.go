@@ -35,7 +35,7 @@ func (c *center) reply(id string) {
 func (c *center) answer(id, agent string) {
 	c.t.Helper()
 	c.uid++
-	_, err := c.AddReply(c.ctx, store.Message{InteractionID: id, Namespace: ns, Agent: agent, MessageID: fmt.Sprintf("out%d@example.com", c.uid)}, []byte("raw"))
+	_, err := c.AddReply(c.ctx, store.Message{InteractionID: id, Namespace: ns, Agent: agent, MessageID: fmt.Sprintf("out%d@example.com", c.uid)}, []byte("raw"), store.ReplyExtras{})
 	c.must(err)
 }
 

@@ -65,6 +65,9 @@ func Run(t *testing.T, open Open) {
 		"Disposing":     testDisposing,
 		"DisposingRace": testDisposingRace,
 		"CannedAnswers": testCannedAnswers,
+		"Drafts":        testDrafts,
+		"Uploads":       testUploads,
+		"ReplyKeys":     testReplyKeys,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
