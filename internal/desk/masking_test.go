@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
@@ -122,6 +123,10 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 		}
 	}
 	f.want(200, "", token, "POST", "/v1/interactions/"+id+"/accept", nil)
+	for _, copied := range []string{"cc", "bcc"} {
+		f.want(403, desk.CodePermissionDenied, token, "POST", "/v1/interactions/"+id+"/replies",
+			map[string]any{"text": "We call you.", copied: []string{"agent@elsewhere.example"}})
+	}
 	sent := f.want(202, "", token, "POST", "/v1/interactions/"+id+"/replies", map[string]string{"text": "We call you."})
 	check("reply", sent.raw, "")
 	mid, _ := sent.at("id").(string)

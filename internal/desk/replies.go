@@ -19,8 +19,8 @@ import (
 
 // Answer is what replies and forwards have in common.
 type Answer struct {
-	Cc          []string `json:"cc,omitempty" maxItems:"20" doc:"Addresses without display names"`
-	Bcc         []string `json:"bcc,omitempty" maxItems:"20" doc:"Addresses without display names; the other recipients do not see them"`
+	Cc          []string `json:"cc,omitempty" maxItems:"20" doc:"Addresses without display names; needs the permission sensitiveData"`
+	Bcc         []string `json:"bcc,omitempty" maxItems:"20" doc:"Addresses without display names; the other recipients do not see them; needs the permission sensitiveData"`
 	Attachments []string `json:"attachments,omitempty" maxItems:"20" doc:"Ids of files uploaded to the interaction"`
 }
 
@@ -74,7 +74,7 @@ func (s *server) registerReplies(api huma.API) {
 		op.Description = description + " The message.state event tells what became of it. The draft and the files sent are gone then."
 		op.DefaultStatus = http.StatusAccepted
 		op.MaxBodyBytes = maxReplyBodyBytes
-		op.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge,
+		op.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge,
 			http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 		return op
 	}
@@ -111,6 +111,12 @@ func (s *server) answer(ctx context.Context, doing string, a answer) (*messageOu
 
 func (s *server) send(ctx context.Context, a answer) (store.Message, error) {
 	c := callerOf(ctx)
+	if len(a.Cc)+len(a.Bcc) > 0 {
+		// A copy shows the customer's address to whoever gets it, the agent's own mailbox included.
+		if err := c.may(sensitiveData); err != nil {
+			return store.Message{}, err
+		}
+	}
 	i, err := s.visible(ctx, a.id)
 	if err != nil {
 		return store.Message{}, err
