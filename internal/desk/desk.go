@@ -184,6 +184,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerForwarding(api)
 	s.registerCalls(api)
 	s.registerLists(api)
+	s.registerExport(api)
 	s.registerInteractions(api)
 	s.registerTransfer(api)
 	s.registerMarks(api)

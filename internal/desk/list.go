@@ -44,16 +44,21 @@ func (f *ListFilter) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// store is the filter as the store takes it.
-func (f *ListFilter) store(c caller) (store.InteractionFilter, error) {
+// filter is f as the store takes it. With none, nothing can match it.
+func (f *ListFilter) filter(c caller) (filter store.InteractionFilter, none bool, err error) {
 	if f.repeated != "" {
-		return store.InteractionFilter{}, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
+		return store.InteractionFilter{}, false, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
+	}
+	states := f.State
+	if f.Mine {
+		states = heldStates(f.State)
+		none = len(states) == 0 // nobody holds an interaction in the states asked for
 	}
 	return store.InteractionFilter{
-		Namespace: c.Namespace, States: f.State, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
+		Namespace: c.Namespace, States: states, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
 		Read: f.Read == "true", Unread: f.Read == "false", From: f.From, To: f.To, Tags: f.Tags, Text: f.Text,
 		HideCustomer: !c.permissions.allows(sensitiveData), // or guesses would find out
-	}, nil
+	}, none, nil
 }
 
 // ListPage is the part of a list that is asked for.
@@ -92,14 +97,12 @@ func (s *server) registerLists(api huma.API) {
 }
 
 func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
-	f, err := in.ListFilter.store(callerOf(ctx))
+	f, none, err := in.filter(callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	if in.Mine {
-		if f.States = heldStates(in.State); len(f.States) == 0 {
-			return listed(nil, in.Limit), nil // nobody holds an interaction in the states asked for
-		}
+	if none {
+		return listed(nil, in.Limit), nil
 	}
 	return s.list(ctx, f, in.ListPage, in.Mine)
 }
@@ -135,20 +138,9 @@ func listed(found []store.Interaction, limit int) *listOutput {
 // visibleInteractions returns the newest of those that f describes and the caller may see, f.Limit of them or more. An
 // interaction may be found in several ways; each has its index.
 func (s *server) visibleInteractions(ctx context.Context, f store.InteractionFilter, mine bool) ([]store.Interaction, error) {
-	c := callerOf(ctx)
-	held, handled, assigned := f, f, f
-	held.Agent = c.Name
-	if mine {
-		return s.Store.ListInteractions(ctx, held)
-	}
-	handled.LastAgent, handled.Unassigned = c.Name, true
-	accounts, err := s.Store.AccountsOf(ctx, c.Key)
+	views, err := s.views(ctx, f, mine)
 	if err != nil {
 		return nil, err
-	}
-	views := []store.InteractionFilter{held, handled}
-	if assigned.Accounts = accounts; len(accounts) > 0 {
-		views = append(views, assigned)
 	}
 	var all []store.Interaction
 	for _, view := range views {
@@ -161,6 +153,27 @@ func (s *server) visibleInteractions(ctx context.Context, f store.InteractionFil
 	// Each list holds the newest of its kind, so together they hold the newest of all.
 	slices.SortFunc(all, func(a, b store.Interaction) int { return cmp.Compare(b.ID, a.ID) })
 	return slices.CompactFunc(all, func(a, b store.Interaction) bool { return a.ID == b.ID }), nil
+}
+
+// views narrows f in each way in which the caller may see an interaction: first to what they hold, which is all with mine. The
+// others have nothing in common.
+func (s *server) views(ctx context.Context, f store.InteractionFilter, mine bool) ([]store.InteractionFilter, error) {
+	c := callerOf(ctx)
+	held, handled, assigned := f, f, f
+	held.Agent = c.Name
+	if mine {
+		return []store.InteractionFilter{held}, nil
+	}
+	handled.LastAgent, handled.Unassigned = c.Name, true
+	accounts, err := s.Store.AccountsOf(ctx, c.Key)
+	if err != nil {
+		return nil, err
+	}
+	views := []store.InteractionFilter{held, handled}
+	if assigned.Accounts = accounts; len(accounts) > 0 {
+		views = append(views, assigned)
+	}
+	return views, nil
 }
 
 // heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.

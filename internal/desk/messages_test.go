@@ -29,6 +29,18 @@ func TestDownloadHeaders(t *testing.T) {
 	}
 }
 
+func TestHarmlessCells(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "a=b": "a=b", "Re: -": "Re: -", "***@customer.example": "***@customer.example",
+		"=1+1": "'=1+1", "+39": "'+39", "-1": "'-1", "@SUM(1)": "'@SUM(1)", "\t=1": "'\t=1", "\r\n =1": "'\r\n =1", "\u00a0=1": "'\u00a0=1",
+		"\ufeff=1": "'\ufeff=1", "\x00=1": "'\x00=1", "\uff1d1": "'\uff1d1", "\uff20x": "'\uff20x",
+	} {
+		if got := harmless(in); got != want {
+			t.Errorf("%q became %q, want %q", in, got, want)
+		}
+	}
+}
+
 // Whatever a sender names a file and its type, the headers are well-formed single lines that save it.
 func FuzzDownloadHeaders(f *testing.F) {
 	f.Add("text/html; charset=utf-8", "a.html")

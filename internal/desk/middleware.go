@@ -113,7 +113,8 @@ func limitTime(ctx context.Context, w http.ResponseWriter, pattern string) (cont
 		return ctx, func() {}
 	}
 	limit := requestTimeout
-	if strings.HasSuffix(pattern, rawSuffix) || strings.HasSuffix(pattern, attachmentSuffix) || strings.HasSuffix(pattern, uploadsSuffix) {
+	if strings.HasSuffix(pattern, rawSuffix) || strings.HasSuffix(pattern, attachmentSuffix) || strings.HasSuffix(pattern, uploadsSuffix) ||
+		strings.HasSuffix(pattern, exportPath) {
 		limit = downloadTimeout
 	}
 	// A writer without deadlines (a test recorder) has no slow reader either.
@@ -138,6 +139,9 @@ func (s *server) recoverPanic(ctx context.Context, id string, cause any, w *stat
 	}
 	if ctx.Err() != nil {
 		return // huma panics when it cannot write to a client that has gone
+	}
+	if cause == http.ErrAbortHandler { //nolint:errorlint // net/http compares it, too
+		panic(cause) // the connection must break off
 	}
 	s.Logger.ErrorContext(ctx, "desk request panicked", "pattern", pattern, "requestID", id,
 		"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))

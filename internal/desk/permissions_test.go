@@ -53,6 +53,8 @@ func TestPermissionsOfOperations(t *testing.T) {
 
 	noAttachments := allowed()
 	noAttachments.Downloads.Attachments = "Denied"
+	noInteractions := allowed()
+	noInteractions.Downloads.Interactions = "Denied"
 	for name, test := range map[string]struct {
 		permissions desk.Permissions
 		path        string
@@ -62,6 +64,8 @@ func TestPermissionsOfOperations(t *testing.T) {
 		"missed":      {without("Voice"), "/v1/calls?missed=true", "modules.Voice"},
 		"voicemail":   {without("Voicemail"), "/v1/me/voicemail", "modules.Voicemail"},
 		"e-mails":     {without("Email"), "/v1/interactions", "modules.Email"},
+		"export":      {noInteractions, "/v1/interactions.csv", "downloads.interactions"},
+		"its module":  {without("Email"), "/v1/interactions.csv", "modules.Email"},
 		"colleagues":  {without("Colleagues"), "/v1/agents", "modules.Colleagues"},
 		"attachment":  {noAttachments, message + "/attachments/0", "downloads.attachments"},
 		"raw message": {noAttachments, message + "/raw", "downloads.attachments"},

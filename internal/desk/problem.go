@@ -36,6 +36,7 @@ const (
 	CodeOfferGone          Code = "OFFER_GONE"
 	CodeNotOpen            Code = "NOT_OPEN"
 	CodeDuplicateFilter    Code = "DUPLICATE_FILTER_ATTRIBUTE"
+	CodeExportTooLarge     Code = "EXPORT_TOO_LARGE"
 	CodeMarkUnreadDenied   Code = "MARK_UNREAD_DENIED"
 	CodeTransferDenied     Code = "TRANSFER_DENIED"
 	CodeTransferTarget     Code = "TRANSFER_TARGET"
@@ -127,6 +128,8 @@ var codes = map[Code]codeInfo{
 		"Only the agent an interaction is open with can do this, and only while it is open."},
 	CodeDuplicateFilter: {http.StatusBadRequest, "Filter given twice",
 		"A list takes one condition per attribute; `detail` names the attribute. Several values of `state` or `tags` are separated by commas: any of them matches."},
+	CodeExportTooLarge: {http.StatusUnprocessableEntity, "Too much for one file",
+		"More interactions match than a file has. Narrow them down, for example with `from` and `to`, and ask for several files."},
 	CodeMarkUnreadDenied: {http.StatusForbidden, "Marking unread not allowed",
 		"The account's agentActions.markAsUnread is Denied."},
 	CodeTransferDenied: {http.StatusForbidden, "Transfer not allowed",

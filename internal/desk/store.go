@@ -58,6 +58,7 @@ type presences interface {
 type conversations interface {
 	GetInteraction(ctx context.Context, namespace, id string) (store.Interaction, error)
 	ListInteractions(ctx context.Context, f store.InteractionFilter) ([]store.Interaction, error)
+	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
 	History(ctx context.Context, namespace, interactionID string) ([]store.Transition, error)
 	ListMessages(ctx context.Context, namespace, interactionID string) ([]store.Message, error)
 	GetMessage(ctx context.Context, namespace, messageID string) (store.Message, error)
