@@ -69,7 +69,12 @@ func (d DeskSide) Compose(ctx context.Context, in desk.ReplyInput) (store.Messag
 	if err != nil {
 		return store.Message{}, nil, err
 	}
+	layout, err := d.layout(ctx, in)
+	if err != nil {
+		return store.Message{}, nil, err
+	}
 	m, raw, err := message.BuildReply(message.Reply{
+		Layout: layout, Variables: desk.Variables(in.Account, in.Interaction, in.Agent),
 		InteractionID: in.Interaction.ID, Account: in.Account.Key, Agent: in.Agent.Name,
 		From:     netmail.Address{Name: from, Address: in.Account.Address},
 		To:       netmail.Address{Name: in.Interaction.Name, Address: in.Interaction.Customer},

@@ -67,6 +67,9 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err := k.assign(ctx, e, s); err != nil {
 		return err
 	}
+	if err := k.showTemplate(ctx, e, s); err != nil {
+		return err
+	}
 	e.Status.Effective = effectiveAccount(e)
 	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
 		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,

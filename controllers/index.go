@@ -49,6 +49,8 @@ func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return nil
 		}},
 		{&v1alpha1.CannedAnswerSet{}, byConfigMap, cannedConfigMaps},
+		{&v1alpha1.EmailAccount{}, byConfigMap, logoConfigMap},
+		{&v1alpha1.EmailAccount{}, byLayoutRef, layoutRef},
 		{&v1alpha1.EmailAccount{}, byQueueRef, func(o client.Object) []string {
 			return nonEmpty(o.(*v1alpha1.EmailAccount).Spec.Routing.QueueRef.Name)
 		}},

@@ -183,6 +183,8 @@ func (w *wiring) addAccounts() error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.RoutingFlow{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfFlow), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfLayout), builder.WithPredicates(ours)).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(byContent[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(membershipChanged)).
 		Watches(&v1alpha1.Team{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(ours)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.accountRivals), builder.WithPredicates(gone)).

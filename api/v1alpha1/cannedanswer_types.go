@@ -58,7 +58,7 @@ type CannedAnswer struct {
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]+$`
 	Key string `json:"key"`
 	// value is plain text with {{ path.to.value }} variables, at most 64 KiB (65536 characters). The variables are those of the account's layout
-	// without content; one without a value is empty.
+	// without content and logo; one without a value is empty.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536

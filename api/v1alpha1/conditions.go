@@ -54,6 +54,8 @@ const (
 	ConditionRouted = "Routed"
 	// ConditionVariablesKnown (MessageTemplate): every variable has a value in a message of the template's type.
 	ConditionVariablesKnown = "VariablesKnown"
+	// ConditionTemplateReady (EmailAccount) is present with spec.template: its layout and logo can be used. It does not count for Ready.
+	ConditionTemplateReady = "TemplateReady"
 	// ConditionAgentsAssigned (EmailAccount): agents see all interactions of the account. It does not count for Ready.
 	ConditionAgentsAssigned = "AgentsAssigned"
 	// ConditionReferencesResolved (RoutingFlow): what its steps refer to exists and can be used.

@@ -237,7 +237,7 @@ type EmailAccountStatus struct {
 
 // EmailAccount is a mailbox that agents answer together.
 //
-// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; CertificateNotVerified while AcceptAny.
+// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; CertificateNotVerified while AcceptAny.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster

@@ -22,6 +22,10 @@ type EmailAnswers struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	CannedAnswerSetRefs []ObjectReference `json:"cannedAnswerSetRefs,omitempty"`
+
+	// template is what answers look like as HTML. Forwarded messages and automatic answers do not have it. Default: answers are plain text.
+	// +optional
+	Template *EmailTemplate `json:"template,omitempty"`
 }
 
 // DispositionMode says whether a conversation must be classified.

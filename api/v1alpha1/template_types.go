@@ -29,8 +29,9 @@ type MessageTemplateSpec struct {
 	Key string `json:"key"`
 	// type decides which variables have a value. Invitation, PasswordReset: center.name, link.expires, link.url, user.alias, user.email,
 	// user.extension, user.name, user.username. AutoReply, Notification: account.address, account.key, account.name, customer.address,
-	// customer.name, interaction.id, mail.subject. Layout: those of AutoReply and agent.alias, agent.email, agent.extension, agent.name, content. A
-	// template has an effect when another object refers to it.
+	// customer.name, interaction.id, mail.subject. Layout: those of AutoReply and agent.alias, agent.email, agent.extension, agent.name, content (the
+	// answer; where EmailAccount.spec.template.layoutRef names the template, body.html must have it), logo (its URL). A template has an effect when another
+	// object refers to it.
 	// +required
 	Type MessageType `json:"type"`
 	// subject of the mail, one line with variables. Line breaks in a value become spaces. Required, except for type Layout, which has none.

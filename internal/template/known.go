@@ -11,7 +11,7 @@ var known = map[string][]string{
 	},
 	"Layout": {
 		"account.address", "account.key", "account.name", "agent.alias", "agent.email", "agent.extension", "agent.name", "content",
-		"customer.address", "customer.name", "interaction.id", "mail.subject",
+		"customer.address", "customer.name", "interaction.id", "logo", "mail.subject",
 	},
 	"Notification": {
 		"account.address", "account.key", "account.name", "customer.address", "customer.name", "interaction.id", "mail.subject",

@@ -59,6 +59,9 @@ type Reply struct {
 	Files []File
 	// Text in plain words.
 	Text string
+	// Layout of the HTML that goes beside the text, and the values of its variables. nil: text alone, as in a forward.
+	Layout    *Layout
+	Variables map[string]string
 	// At is the Date.
 	At time.Time
 }
@@ -101,11 +104,20 @@ func BuildReply(r Reply) (store.Message, []byte, error) {
 	if len(r.Forward) > 0 {
 		m.Subject, original = forwardSubject(subject), Header{}
 	}
-	raw, err := compose(m, r, to, original)
+	body, err := r.design()
+	if err != nil {
+		return store.Message{}, nil, err
+	}
+	raw, err := compose(m, r, to, original, body)
+	m.HTML = sanitise(body.inside)
+	if body.logo != nil {
+		logo := store.Attachment{Name: body.logo.Name, ContentType: body.logo.ContentType, Size: int64(len(body.logo.Content))}
+		m.Attachments = slices.Insert(m.Attachments, 0, logo) // as Attachment counts
+	}
 	return m, raw, err
 }
 
-func compose(m store.Message, r Reply, to []mail.Address, original Header) ([]byte, error) {
+func compose(m store.Message, r Reply, to []mail.Address, original Header, body designed) ([]byte, error) {
 	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	if err := msg.FromFormat(displayName(r.From.Name), r.From.Address); err != nil {
 		return nil, fmt.Errorf("sender: %w", err)
@@ -128,6 +140,9 @@ func compose(m store.Message, r Reply, to []mail.Address, original Header) ([]by
 		msg.SetGenHeader(gomail.HeaderReferences, strings.Join(chain, " "))
 	}
 	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(cleanText(r.Text), "\n", "\r\n"))
+	if err := body.attach(msg, r.Layout); err != nil {
+		return nil, err
+	}
 	for n, f := range r.Files {
 		err := msg.AttachReader(m.Attachments[n].Name, bytes.NewReader(f.Content), gomail.WithFileContentType(gomail.ContentType(m.Attachments[n].ContentType)))
 		if err != nil {

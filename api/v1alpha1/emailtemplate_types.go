@@ -1,0 +1,38 @@
+package v1alpha1
+
+// EmailTemplate is what an account's answers look like as HTML. A customer's program shows that, or the text as the agent wrote it: an answer has both
+// (RFC 2046, multipart/alternative).
+// +kubebuilder:validation:MinProperties=1
+type EmailTemplate struct {
+	// layoutRef is a MessageTemplate of type Layout whose body.html has the variable content, where the answer goes. Scripts, style sheets, forms, frames,
+	// pictures that are neither https nor the logo, and styles that hide or move things are taken out of it. While it cannot be used (condition
+	// TemplateReady) answers go out as text alone. Default: the logo, if any, and the answer below it.
+	// +optional
+	LayoutRef *ObjectReference `json:"layoutRef,omitempty"`
+	// fontFamily is a CSS list of fonts for what the layout gives no other: letters, digits, spaces, commas, hyphens and single quotes. Default: that of the
+	// customer's program.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9 ,'-]+$`
+	FontFamily string `json:"fontFamily,omitempty"`
+	// fontSize in CSS pixels of what the layout gives no other. Default: that of the customer's program.
+	// +optional
+	// +kubebuilder:validation:Minimum=8
+	// +kubebuilder:validation:Maximum=48
+	FontSize int32 `json:"fontSize,omitempty"`
+	// logo of the company. It travels with each answer that has room for it, so that nothing is loaded from elsewhere. Default: none.
+	// +optional
+	Logo *EmailLogo `json:"logo,omitempty"`
+}
+
+// MaxLogo is the size of a logo at most, in bytes.
+const MaxLogo = 1 << 20
+
+// EmailLogo is a picture in an account's answers.
+type EmailLogo struct {
+	// configMapKeyRef is where the picture is: PNG or JPEG, at most 1 MiB. The layout shows it with <img src="{{ logo }}">; it stands above a layout that does
+	// not use that variable. While it cannot be had (condition TemplateReady) answers go out without it.
+	// +required
+	ConfigMapKeyRef ConfigMapKeyReference `json:"configMapKeyRef"`
+}
