@@ -82,6 +82,7 @@ func TestMaskingHidesAsManyAsItSays(t *testing.T) {
 var notJSON = map[string]string{
 	"exportInteractions":  "masked page by page",
 	"getCannedAttachment": "content of the center, the same for every customer",
+	"getMessageView":      "needs sensitiveData",
 	"getRawMessage":       "needs sensitiveData",
 	"getAttachment":       "the name is masked, messages and business cards need sensitiveData",
 	"streamEvents":        "masked event by event",

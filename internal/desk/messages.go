@@ -78,6 +78,7 @@ func (s *server) registerMessages(api huma.API) {
 	attachment.Errors = errorsOfReads
 	attachment.Responses = download("application/octet-stream")
 	huma.Register(api, needing(attachment, downloadAttachments), s.attachment)
+	s.registerViews(api)
 }
 
 func download(contentType string) map[string]*huma.Response {

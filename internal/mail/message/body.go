@@ -42,14 +42,19 @@ type place struct {
 }
 
 func (w *walker) read(h Header, body []byte) {
+	w.walk(h, body)
+	w.message.Text = cut(w.text(), maxText)
+	if source := w.html(); source != "" {
+		w.message.HTML = sanitise(source)
+	}
+}
+
+// walk collects the parts.
+func (w *walker) walk(h Header, body []byte) {
 	w.entity(h, body, place{fallback: "text/plain"})
 	if len(w.blocks) == 0 && len(w.message.Attachments) == 0 && len(body) > 0 {
 		// Nothing came out of the structure it claims to have: show what there is.
 		w.blocks = append(w.blocks, block{text: clean(body, "")})
-	}
-	w.message.Text = cut(w.text(), maxText)
-	if source := w.html(); source != "" {
-		w.message.HTML = sanitise(source)
 	}
 }
 

@@ -1,6 +1,7 @@
 package message
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 
@@ -10,7 +11,20 @@ import (
 
 // policy keeps the structure of a mail and drops scripts, styles and everything that would be loaded
 // from elsewhere: pictures, frames and fonts tell the sender that and where a mail is read.
-var policy = sync.OnceValue(func() *bluemonday.Policy {
+var policy = sync.OnceValue(newPolicy)
+
+// picturesToo is policy and pictures from elsewhere, when somebody asked for them.
+var picturesToo = sync.OnceValue(func() *bluemonday.Policy {
+	p := newPolicy()
+	p.AllowAttrs("src").Matching(webAddress).OnElements("img")
+	p.AllowAttrs("alt").OnElements("img")
+	p.AllowAttrs("width", "height").Matching(bluemonday.NumberOrPercent).OnElements("img")
+	return p
+})
+
+var webAddress = regexp.MustCompile(`(?i)^https?://[\p{L}\p{N}[]`)
+
+func newPolicy() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "div", "span", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "code",
 		"b", "strong", "i", "em", "u", "s", "small", "sub", "sup", "font", "center", "address", "abbr", "cite", "q")
@@ -24,7 +38,7 @@ var policy = sync.OnceValue(func() *bluemonday.Policy {
 	p.RequireNoReferrerOnLinks(true)
 	p.AddTargetBlankToFullyQualifiedLinks(true)
 	return p
-})
+}
 
 func sanitise(source string) string {
 	return cutHTML(policy().Sanitize(source), maxHTML)
