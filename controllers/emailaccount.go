@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -28,6 +30,9 @@ type accountStore interface {
 	PutAccount(ctx context.Context, a store.Account) error
 	PutAnswerSettings(ctx context.Context, account store.Key, s store.AnswerSettings) error
 	DeleteAccount(ctx context.Context, key store.Key) error
+	PurgeAccount(ctx context.Context, key store.Key) error
+	AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, bool, error)
+	ReleaseLease(ctx context.Context, l store.Lease) error
 	SetAccountAgents(ctx context.Context, account store.Key, agents []string) error
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
 }
@@ -160,10 +165,26 @@ func showServer(s *scope, condition, reason, message string) {
 	}
 }
 
+// The lease under which an account is deleted. Its holder is no replica, so that also this one's worker must have let go.
+const (
+	deletionHolder = "deletion"
+	deletionLease  = time.Minute
+)
+
+// Finalize waits for the worker, on whichever replica it is, to let the mailbox go: nothing comes in behind the deletion.
 func (k *accountKind) Finalize(ctx context.Context, e *v1alpha1.EmailAccount) (bool, error) {
-	err := k.store.DeleteAccount(ctx, storeKey(e))
-	if errors.Is(err, store.ErrNotFound) {
-		err = nil
+	key := storeKey(e)
+	lease, ok, err := k.store.AcquireLease(ctx, mail.LeaseName(key), deletionHolder, deletionLease)
+	if err != nil || !ok {
+		return false, err
 	}
-	return err == nil, err
+	if err := k.store.DeleteAccount(ctx, key); err != nil {
+		return false, err
+	}
+	if e.Spec.DeletionPolicy == v1alpha1.EmailPurge {
+		if err := k.store.PurgeAccount(ctx, key); err != nil {
+			return false, err
+		}
+	}
+	return true, k.store.ReleaseLease(ctx, lease)
 }

@@ -92,7 +92,24 @@ type EmailAccountSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Drafts EmailDrafts `json:"drafts,omitempty"`
+
+	// deletionPolicy of the account's interactions. When it is deleted, those that are not closed are closed first, with the built-in disposition
+	// AccountDeleted. Retain then keeps all with their messages, and an account of the same name takes answers to them up. Purge removes them,
+	// what was transferred to another account aside. The mailbox on the server is never touched. Default Retain.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy EmailDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// EmailDeletionPolicy says what becomes of interactions.
+// +kubebuilder:validation:Enum=Retain;Purge
+type EmailDeletionPolicy string
+
+// Values of EmailDeletionPolicy.
+const (
+	EmailRetain EmailDeletionPolicy = "Retain"
+	EmailPurge  EmailDeletionPolicy = "Purge"
+)
 
 // EmailIMAP is the incoming side (RFC 9051).
 // +kubebuilder:validation:XValidation:rule="!has(self.headerFilter) || size(self.headerFilter) == 0 || !has(self.headerFilters) || size(self.headerFilters) == 0",message="headerFilter and headerFilters exclude each other"

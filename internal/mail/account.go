@@ -74,7 +74,10 @@ func (a *account) acquire(ctx context.Context) (store.Lease, bool) {
 	return store.Lease{}, false
 }
 
-func (a *account) leaseName() string { return "mail/" + a.cfg.Account.String() }
+func (a *account) leaseName() string { return LeaseName(a.cfg.Account) }
+
+// LeaseName of the lease that whoever works on an account's mailbox holds.
+func LeaseName(account store.Key) string { return "mail/" + account.String() }
 
 // release lets another replica go on at once instead of after the lease's end.
 func (a *account) release(l store.Lease) {

@@ -43,8 +43,11 @@ func (r Rules) ownerWait() time.Duration {
 	return r.AssignedAgentTimeout
 }
 
-// DispositionClosedForInactivity is the built-in disposition of what nobody answered; no object declares it.
-const DispositionClosedForInactivity = "ClosedForInactivity"
+// Built-in dispositions, which no object declares: of what nobody answered, and of what was not closed when its account was deleted.
+const (
+	DispositionClosedForInactivity = "ClosedForInactivity"
+	DispositionAccountDeleted      = "AccountDeleted"
+)
 
 // Reasons of the transitions that timers and transfers cause.
 const (
@@ -54,6 +57,7 @@ const (
 	ReasonAssignedQueueTimeout = "AssignedQueueTimeout"
 	ReasonQueueTimeout         = "QueueTimeout"
 	ReasonClosedForInactivity  = DispositionClosedForInactivity
+	ReasonAccountDeleted       = DispositionAccountDeleted
 	ReasonAssignmentExpired    = "AssignmentExpired"
 	ReasonTransferred          = "Transferred"
 	ReasonTransferTimeout      = "TransferTimeout"

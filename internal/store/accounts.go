@@ -59,22 +59,6 @@ func (db *DB) PutAccount(ctx context.Context, a Account) error {
 	})
 }
 
-// DeleteAccount implements Directory. Locations go too: an account made anew under this name may be another mailbox with the
-// same UIDs. Content that was ingested stays known.
-// System mails go, sent or not: an account made anew shall not send old news.
-func (db *DB) DeleteAccount(ctx context.Context, key Key) error {
-	return db.write(ctx, "delete account", func(t *tx) error {
-		for _, table := range []string{"mailboxes", "locations", "account_status", "account_counters", "account_agents", "system_mails", "account_answers"} {
-			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND account = ?", key.Namespace, key.Name); err != nil {
-				return err
-			}
-		}
-		t.wake = true
-		_, err := t.exec(ctx, "DELETE FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
-		return err
-	})
-}
-
 // lastPollStep is how much later a poll must be to be worth a write of its own.
 const lastPollStep = time.Minute
 

@@ -66,8 +66,11 @@ type Directory interface {
 	DeleteFlow(ctx context.Context, key Key) error
 	GetFlow(ctx context.Context, key Key) (Flow, error)
 	PutAccount(ctx context.Context, a Account) error
-	// DeleteAccount keeps interactions and messages (retain) and forgets cursors and status.
+	// DeleteAccount closes the account's interactions (reason and disposition AccountDeleted), keeps them and their messages, and forgets
+	// cursors and status.
 	DeleteAccount(ctx context.Context, key Key) error
+	// PurgeAccount removes the interactions of a deleted account with everything that belongs to them.
+	PurgeAccount(ctx context.Context, key Key) error
 	GetAccount(ctx context.Context, key Key) (Account, error)
 	// SetAccountAgents replaces who sees all interactions of an account; AccountAgents lists them and AccountsOf the accounts
 	// of an agent, sorted. Deleting an account forgets its agents.

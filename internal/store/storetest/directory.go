@@ -108,7 +108,7 @@ func testDirectory(t *testing.T, open Open) {
 		wantErr(t, err, store.ErrNotFound)
 		_, err = c.GetAccountStatus(c.ctx, a.Key)
 		wantErr(t, err, store.ErrNotFound)
-		c.get(id) // kept
+		c.wantState(id, store.StateClosed, "") // kept
 		if res := c.ingest(m); !res[0].Duplicate || res[0].InteractionID != id {
 			t.Fatalf("content known before the account was deleted: %+v", res[0])
 		}

@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		"MailLocations": testMailLocations,
 		"LockRace":      testLockRace,
 		"PasswordLinks": testPasswordLinks,
+		"DeleteAccount": testDeleteAccount,
 		"Desk":          testDesk,
 		"Flows":         testFlows,
 		"Dispositions":  testDispositions,
