@@ -117,6 +117,7 @@ func (w *wiring) addCenters() error {
 		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.mailedBy), builder.WithPredicates(smtpChanged)).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.resetBy), builder.WithPredicates(ours)).
 		Complete(newLoop[v1alpha1.ContactCenter](w, k))
 }
 

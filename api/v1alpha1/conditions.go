@@ -45,6 +45,8 @@ const (
 
 	// ConditionSystemMailReady (ContactCenter): the account of spec.systemMail exists and its server accepted a sign-in.
 	ConditionSystemMailReady = "SystemMailReady"
+	// ConditionPasswordResetReady (ContactCenter): agents can ask for a link to set a new password, and the mail's template can be used.
+	ConditionPasswordResetReady = "PasswordResetReady"
 
 	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
 	ConditionIMAPReady = "IMAPReady"

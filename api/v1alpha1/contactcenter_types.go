@@ -5,6 +5,7 @@ import (
 )
 
 // ContactCenterSpec is what holds for every object of the namespace.
+// +kubebuilder:validation:XValidation:rule="!has(self.security) || !has(self.security.passwordReset) || has(self.systemMail)",message="security.passwordReset needs systemMail, which sends the links"
 type ContactCenterSpec struct {
 	// displayName of the center, shown to people.
 	// +optional
@@ -39,7 +40,7 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	ScreenRecording ScreenRecordingSpec `json:"screenRecording,omitempty"`
 
-	// systemMail sends what Ringmaster itself writes to agents, now notices of new voicemail. Without it none is sent, and condition SystemMailReady says so.
+	// systemMail sends what Ringmaster itself writes to agents, notices of new voicemail and links to set a password. Without it none is sent, and condition SystemMailReady says so.
 	// +optional
 	SystemMail *SystemMail `json:"systemMail,omitempty"`
 
@@ -153,6 +154,9 @@ type SecuritySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Lockout LockoutSpec `json:"lockout,omitempty"`
+	// passwordReset by a mail. Default: none, administrators set forgotten passwords.
+	// +optional
+	PasswordReset *PasswordResetSpec `json:"passwordReset,omitempty"`
 }
 
 // PasswordPolicySpec can be made stricter than the defaults, not weaker: the defaults are the minimum.
@@ -264,7 +268,7 @@ type ContactCenterStatus struct {
 
 // ContactCenter turns its namespace into a contact center. A namespace holds exactly one.
 //
-// Conditions: Ready, SystemMailReady. The second does not count for Ready.
+// Conditions: Ready, SystemMailReady, PasswordResetReady. The last two do not count for Ready.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=contactcenters,shortName=cc,categories=ringmaster

@@ -1,5 +1,9 @@
 package v1alpha1
 
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
 // LockoutSpec locks the accounts of agents at whose sign-in wrong passwords were given.
 type LockoutSpec struct {
 	// maxAttempts is how many wrong passwords in a row, at sign-in or at a change of the password, lock the account; 0 never locks. A locked account
@@ -21,3 +25,27 @@ const (
 	Locked   LockState = "Locked"
 	Unlocked LockState = "Unlocked"
 )
+
+// PasswordResetSpec lets agents who forgot their password set a new one by a link in a mail to their spec.email. The system mailer sends it. Agents
+// whose passwordManagement is Enforced get none. A locked account stays locked.
+type PasswordResetSpec struct {
+	// linkBaseURL is the page of your desk client that asks for the new password; the link in the mail is this address and #token=TOKEN. The client
+	// hands the token to POST /v1/password-links.
+	// +required
+	LinkBaseURL LinkBaseURL `json:"linkBaseURL"`
+	// linkTTL is how long a link works; it works once. Default 1h.
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('5m') && duration(self) <= duration('24h')",message="linkTTL must be between 5m and 24h"
+	LinkTTL *metav1.Duration `json:"linkTTL,omitempty"`
+	// templateRef is a MessageTemplate of type PasswordReset, the text of the mail. Default, and while there is
+	// no such template: a short text in English.
+	// +optional
+	TemplateRef *ObjectReference `json:"templateRef,omitempty"`
+}
+
+// LinkBaseURL is the address of a page, over HTTPS and without a fragment.
+// +kubebuilder:validation:MinLength=9
+// +kubebuilder:validation:MaxLength=512
+// +kubebuilder:validation:Pattern=`^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[^\x00-\x20"#<>\x7f-\x{10ffff}]*)?$`
+type LinkBaseURL string

@@ -69,7 +69,7 @@ func (l linkServer) Start(ctx context.Context) error {
 func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
 	side := controllers.DeskSide{Reader: mgr.GetClient()}
 	handler, err := desk.New(desk.Options{
-		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules,
+		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules, PasswordReset: side.PasswordReset,
 		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, ClientLogDirectory: o.clientLogs, Version: version,
 	})
 	if err != nil {
@@ -129,7 +129,7 @@ const (
 	sweepInterval = time.Minute
 )
 
-// housekeeping deletes old events, calls and system mails, and signs out agents whose clients are gone.
+// housekeeping deletes old events, calls, system mails and links to set passwords, and signs out agents whose clients are gone.
 func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 	return func(ctx context.Context) error {
 		ticker := time.NewTicker(sweepInterval)
@@ -143,6 +143,9 @@ func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 			}
 			if err := db.PruneSystemMails(ctx, store.SystemMailRetention); err != nil && ctx.Err() == nil {
 				logger.Warn("pruning system mails", "error", err)
+			}
+			if err := db.PrunePasswordLinks(ctx); err != nil && ctx.Err() == nil {
+				logger.Warn("pruning links to set passwords", "error", err)
 			}
 			if _, err := db.SignOutAbandoned(ctx, abandonedFor); err != nil && ctx.Err() == nil {
 				logger.Warn("signing out agents without a session", "error", err)

@@ -149,7 +149,7 @@ func (r *flowResolver) template(path *field.Path, name string, spec *flow.Spec) 
 		return err
 	}
 	var out flow.Template
-	switch fault := templateFault(&m); {
+	switch fault := TemplateFault(&m); {
 	case !found:
 	case m.Spec.Type != v1alpha1.MessageAutoReply:
 		r.add(path, v1alpha1.ReasonTemplateWrongType, "MessageTemplate "+name+" is not of type AutoReply")
@@ -165,7 +165,8 @@ func (r *flowResolver) template(path *field.Path, name string, spec *flow.Spec) 
 	return nil
 }
 
-func templateFault(m *v1alpha1.MessageTemplate) string {
+// TemplateFault says which text of a template is none, and why; empty when all are.
+func TemplateFault(m *v1alpha1.MessageTemplate) string {
 	for _, text := range templateTexts(m) {
 		if _, err := template.Parse(text.text); err != nil {
 			return text.path.String() + ": " + err.Error()

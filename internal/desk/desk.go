@@ -84,6 +84,14 @@ type PasswordRules struct {
 	MaxAttempts int
 }
 
+// PasswordReset sends links to set a password.
+type PasswordReset struct {
+	// TTL of a link.
+	TTL time.Duration
+	// Mail that brings the agent the link with this token.
+	Mail func(agent store.Agent, token string, expires time.Time) (store.SystemMail, error)
+}
+
 // Options of the API. Store, SIPSecrets, Composer and PasswordRules are required.
 type Options struct {
 	Store      Store
@@ -91,6 +99,9 @@ type Options struct {
 	Composer   ReplyComposer
 	// PasswordRules of a center (namespace).
 	PasswordRules func(ctx context.Context, namespace string) (PasswordRules, error)
+
+	// PasswordReset says how agents of a center (namespace) get links to set a password; nil when they get none. Default: none anywhere.
+	PasswordReset func(ctx context.Context, namespace string) (*PasswordReset, error)
 
 	// Logger gets requests at debug level and faults at error level, without customer data. Default: discard.
 	Logger *slog.Logger
@@ -116,6 +127,9 @@ type Options struct {
 func (o *Options) complete() error {
 	if o.Store == nil || o.SIPSecrets == nil || o.Composer == nil || o.PasswordRules == nil {
 		return errors.New("desk: Store, SIPSecrets, Composer and PasswordRules are required")
+	}
+	if o.PasswordReset == nil {
+		o.PasswordReset = func(context.Context, string) (*PasswordReset, error) { return nil, nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -177,6 +191,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	api := humago.New(mux, apiConfig(s.Version))
 	api.UseMiddleware(s.authenticate, s.authorize)
 	s.registerSignIn(api)
+	s.registerReset(api)
 	s.registerProfile(api)
 	s.registerPermissions(api)
 	s.registerClientLogs(api)

@@ -27,6 +27,8 @@ const (
 	CodePasswordExpired    Code = "PASSWORD_EXPIRED"
 	CodePasswordPolicy     Code = "PASSWORD_POLICY"
 	CodePasswordReused     Code = "PASSWORD_REUSED"
+	CodeResetUnavailable   Code = "PASSWORD_RESET_UNAVAILABLE"
+	CodeLinkGone           Code = "PASSWORD_LINK_GONE"
 	CodeSIPUnavailable     Code = "SIP_SECRET_UNAVAILABLE"
 	CodePermissionDenied   Code = "PERMISSION_DENIED"
 	CodeClientLogsOff      Code = "CLIENT_LOGS_DISABLED"
@@ -99,7 +101,7 @@ var codes = map[Code]codeInfo{
 	CodeAccountDeactivated: {http.StatusForbidden, "Account deactivated",
 		"The password is right, but the account was deactivated by an administrator."},
 	CodeRateLimited: {http.StatusTooManyRequests, "Too many attempts",
-		"Too many wrong passwords for this user from this address, or too many log entries of this agent. Retry after the seconds named in Retry-After."},
+		"Too many wrong passwords or requests for a new one for this user from this address, or too many log entries of this agent. Retry after the seconds named in Retry-After."},
 	CodeCurrentPassword: {http.StatusForbidden, "Current password wrong",
 		"The current password sent with a password change is wrong. The session goes on."},
 	CodePasswordEnforced: {http.StatusConflict, "Password is managed",
@@ -110,6 +112,10 @@ var codes = map[Code]codeInfo{
 		"The new password breaks rules of the center; `errors` names each one, with the rule in `rule`."},
 	CodePasswordReused: {http.StatusUnprocessableEntity, "Password used before",
 		"The new password is the present one or among the last ones the center remembers."},
+	CodeResetUnavailable: {http.StatusServiceUnavailable, "No links to set a password",
+		"The center sends none: it does not exist, has no ContactCenter.spec.security.passwordReset, or its system mailer cannot send now. An administrator can set the password."},
+	CodeLinkGone: {http.StatusGone, "Link does not work any more",
+		"The token was used, has expired, or a newer link or password replaced it. Ask for another one with POST /v1/password-reset."},
 	CodeSIPUnavailable: {http.StatusServiceUnavailable, "SIP secret unavailable",
 		"Named in `sipUnavailable` of GET /v1/me: the phone cannot be set up for now. Ask again later."},
 	CodePermissionDenied: {http.StatusForbidden, "Permission denied",

@@ -241,8 +241,7 @@ func (s *server) checkPassword(ctx context.Context, password, hash string, key .
 		return false, err
 	}
 	if wait > 0 {
-		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
-		return false, problem(CodeRateLimited, "too many wrong passwords; wait "+seconds+" s").withHeader("Retry-After", seconds)
+		return false, rateLimited("too many wrong passwords", wait)
 	}
 	match, err := security.Verify(ctx, password, hash)
 	if errors.Is(err, security.ErrPasswordTooLong) {
@@ -250,6 +249,11 @@ func (s *server) checkPassword(ctx context.Context, password, hash string, key .
 	}
 	attempt.finish(match, err)
 	return match, err
+}
+
+func rateLimited(why string, wait time.Duration) *Problem {
+	seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+	return problem(CodeRateLimited, why+"; wait "+seconds+" s").withHeader("Retry-After", seconds)
 }
 
 func (s *server) logout(ctx context.Context, _ *noBody) (*noBody, error) {

@@ -37,6 +37,11 @@ type passwords interface {
 	SignInLockOf(ctx context.Context, agent store.Key) (store.SignInLock, error)
 	FailSignIn(ctx context.Context, agent store.Key, maxAttempts int) (store.SignInLock, error)
 	PassSignIn(ctx context.Context, agent store.Key) error
+	FindAgentsByEmail(ctx context.Context, namespace, email string) ([]store.Agent, error)
+	AddPasswordLink(ctx context.Context, agent store.Key, tokenHash string, ttl, spacing time.Duration) (bool, error)
+	GetPasswordLink(ctx context.Context, tokenHash string) (store.PasswordLink, error)
+	RedeemPasswordLink(ctx context.Context, tokenHash, hash string, history int) (store.PasswordLink, error)
+	AddSystemMail(ctx context.Context, m store.SystemMail) (store.SystemMail, error)
 	Now(ctx context.Context) (time.Time, error)
 }
 

@@ -18,19 +18,9 @@ type SignInLock struct {
 // Locked accounts have no right password.
 func (l SignInLock) Locked() bool { return !l.LockedAt.IsZero() }
 
-// LinkPurpose is what a link to set a password was made for.
-type LinkPurpose string
-
-// Purposes. An agent has at most one link of each: a new one ends the one before.
-const (
-	LinkReset      LinkPurpose = "Reset"
-	LinkInvitation LinkPurpose = "Invitation"
-)
-
-// PasswordLink lets its bearer set an agent's password once.
+// PasswordLink lets its bearer set an agent's password once. An agent has at most one: a new one ends the one before.
 type PasswordLink struct {
 	Agent   Key
-	Purpose LinkPurpose
 	Expires time.Time
 }
 
@@ -48,9 +38,9 @@ type SignInSecurity interface {
 
 	// FindAgentsByEmail, upper and lower case being the same; namespace "" searches every center. At most ten.
 	FindAgentsByEmail(ctx context.Context, namespace, email string) ([]Agent, error)
-	// AddPasswordLink makes a link of which only the hash of the token is kept. false: the agent got one of this purpose less than spacing ago,
+	// AddPasswordLink makes a link of which only the hash of the token is kept. false: the agent got one less than spacing ago,
 	// and nothing changed. ErrNotFound: no such agent.
-	AddPasswordLink(ctx context.Context, agent Key, purpose LinkPurpose, tokenHash string, ttl, spacing time.Duration) (bool, error)
+	AddPasswordLink(ctx context.Context, agent Key, tokenHash string, ttl, spacing time.Duration) (bool, error)
 	// GetPasswordLink that has not expired; ErrNotFound otherwise.
 	GetPasswordLink(ctx context.Context, tokenHash string) (PasswordLink, error)
 	// RedeemPasswordLink is SetPassword by a link, which works once: of several at the same time one wins. ErrNotFound: it was used, replaced

@@ -19,7 +19,7 @@ type SystemMail struct {
 	Recipient string
 	// DedupeKey names in the namespace what the mail is about: adding the same again adds nothing.
 	DedupeKey string
-	// Raw is the mail as RFC 5322 has it.
+	// Raw is the mail as RFC 5322 has it; empty once it was sent or has failed.
 	Raw []byte
 	// State is MessagePending, MessageSending, MessageSent or MessageFailed; Detail says why it is not sent, without personal data.
 	State     MessageState

@@ -131,7 +131,7 @@ func (db *DB) FindAgentsByEmail(ctx context.Context, namespace, email string) ([
 }
 
 // AddPasswordLink implements SignInSecurity.
-func (db *DB) AddPasswordLink(ctx context.Context, agent Key, purpose LinkPurpose, tokenHash string, ttl, spacing time.Duration) (bool, error) {
+func (db *DB) AddPasswordLink(ctx context.Context, agent Key, tokenHash string, ttl, spacing time.Duration) (bool, error) {
 	added := false
 	err := db.write(ctx, "add password link", func(t *tx) error {
 		added = false
@@ -142,17 +142,17 @@ func (db *DB) AddPasswordLink(ctx context.Context, agent Key, purpose LinkPurpos
 		if err != nil {
 			return err
 		}
-		last, err := one(ctx, t.conn, scalar[int64], "SELECT COALESCE(MAX(created_at), 0) FROM password_links WHERE namespace = ? AND agent = ? AND purpose = ?",
-			agent.Namespace, agent.Name, purpose)
+		last, err := one(ctx, t.conn, scalar[int64], "SELECT COALESCE(MAX(created_at), 0) FROM password_links WHERE namespace = ? AND agent = ?",
+			agent.Namespace, agent.Name)
 		if err != nil || (last > 0 && now-last < spacing.Microseconds()) {
 			return err
 		}
-		if _, err := t.exec(ctx, "DELETE FROM password_links WHERE namespace = ? AND agent = ? AND purpose = ?", agent.Namespace, agent.Name, purpose); err != nil {
+		if _, err := t.exec(ctx, "DELETE FROM password_links WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
 			return err
 		}
 		added = true
-		return t.insert(ctx, "password_links (token_hash, namespace, agent, purpose, created_at, expires)", "",
-			[]any{tokenHash, agent.Namespace, agent.Name, purpose, now, now + ttl.Microseconds()})
+		return t.insert(ctx, "password_links (token_hash, namespace, agent, created_at, expires)", "",
+			[]any{tokenHash, agent.Namespace, agent.Name, now, now + ttl.Microseconds()})
 	})
 	return added && err == nil, err
 }
@@ -161,10 +161,10 @@ func (c conn) passwordLink(ctx context.Context, tokenHash string, now int64, loc
 	return one(ctx, c, func(s scanner) (PasswordLink, error) {
 		var l PasswordLink
 		var expires int64
-		err := s.Scan(&l.Agent.Namespace, &l.Agent.Name, &l.Purpose, &expires)
+		err := s.Scan(&l.Agent.Namespace, &l.Agent.Name, &expires)
 		l.Expires = fromMicros(expires)
 		return l, err
-	}, "SELECT namespace, agent, purpose, expires FROM password_links WHERE token_hash = ? AND expires > ?"+lock, tokenHash, now)
+	}, "SELECT namespace, agent, expires FROM password_links WHERE token_hash = ? AND expires > ?"+lock, tokenHash, now)
 }
 
 // GetPasswordLink implements SignInSecurity.

@@ -107,8 +107,11 @@ func (db *DB) FinishSystemMail(ctx context.Context, l Lease, id string, state Me
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(ctx, "UPDATE system_mails SET state = ?, detail = ?, next_attempt = ?, claimed_at = 0 WHERE id = ? AND state = 'Sending'",
-			state, clean(detail), now+retryAfter.Microseconds(), id)
+		q, args := "UPDATE system_mails SET state = ?, detail = ?, next_attempt = ?, claimed_at = 0", []any{state, clean(detail), now + retryAfter.Microseconds()}
+		if state != MessagePending {
+			q, args = q+", raw = ?", append(args, []byte{}) // nobody sends it again, and it may hold a link that sets a password
+		}
+		n, err := t.exec(ctx, q+" WHERE id = ? AND state = 'Sending'", append(args, id)...)
 		if err != nil || n == 1 {
 			return err
 		}

@@ -65,7 +65,7 @@ func (Flows) AutoReply(r store.AutoReply) (store.Message, []byte, error) {
 		msg.SetGenHeader(gomail.HeaderInReplyTo, parent)
 		msg.SetGenHeader(gomail.HeaderReferences, strings.Join(chain, " "))
 	}
-	setBodies(msg, r)
+	setBodies(msg, r.Text, r.HTML)
 	var raw bytes.Buffer
 	if _, err := msg.WriteTo(&raw); err != nil {
 		return store.Message{}, nil, fmt.Errorf("composing the automatic answer: %w", err)
@@ -74,9 +74,9 @@ func (Flows) AutoReply(r store.AutoReply) (store.Message, []byte, error) {
 }
 
 // setBodies writes text, HTML, or both as alternatives.
-func setBodies(msg *gomail.Msg, r store.AutoReply) {
+func setBodies(msg *gomail.Msg, text, html string) {
 	crlf := func(s string) string { return strings.ReplaceAll(cut(s, maxHTML), "\n", "\r\n") }
-	text, html := crlf(cleanText(r.Text)), crlf(cleanText(r.HTML))
+	text, html = crlf(cleanText(text)), crlf(cleanText(html))
 	switch {
 	case html == "":
 		msg.SetBodyString(gomail.TypeTextPlain, text)

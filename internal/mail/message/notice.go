@@ -20,8 +20,8 @@ var ErrBadSender = errors.New("the sender is not an e-mail address")
 type Notice struct {
 	From, To mail.Address
 	Subject  string
-	// Text in plain words.
-	Text string
+	// Text in plain words, HTML, or both as alternatives.
+	Text, HTML string
 	// At is the Date.
 	At time.Time
 	// ID says what the notice is about; the Message-ID is made of it and At.
@@ -52,7 +52,7 @@ func BuildNotice(n Notice) ([]byte, error) {
 	msg.SetMessageIDWithValue(noticeID(n, from))
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
-	msg.SetBodyString(gomail.TypeTextPlain, strings.ReplaceAll(cut(cleanText(n.Text), maxText), "\n", "\r\n"))
+	setBodies(msg, n.Text, n.HTML)
 	var raw bytes.Buffer
 	if _, err := msg.WriteTo(&raw); err != nil {
 		return nil, fmt.Errorf("composing the notice: %w", err)
@@ -93,4 +93,10 @@ func VoicemailNotice(name string, added, unread int) (subject, text string) {
 		subject = fmt.Sprintf("%d new voice messages (%d unread)", added, unread)
 	}
 	return subject, fmt.Sprintf("Hello %s,\n\nYou have %s (%d unread). %s\n", name, what, unread, hear)
+}
+
+// PasswordResetNotice is what an agent is told who asked for a link to set a new password.
+func PasswordResetNotice(name, username, url, expires string) (subject, text string) {
+	return "Set a new password", fmt.Sprintf("Hello %s,\n\nsomebody, probably you, asked for a new password for the user name %s. Set it here:\n\n%s\n\n"+
+		"The link works once, until %s. If you did not ask for it, do nothing: your password stays as it is.\n", name, username, url, expires)
 }

@@ -12,16 +12,15 @@ CREATE TABLE sign_in_locks (
   PRIMARY KEY (namespace, agent)
 );
 
--- Only the hash of a token is kept. A link works once and goes with every change of the password.
+-- Only the hash of a token is kept. An agent has one link, which works once and goes with every change of the password.
 CREATE TABLE password_links (
   token_hash TEXT   NOT NULL PRIMARY KEY,
   namespace  TEXT   NOT NULL,
   agent      TEXT   NOT NULL,
-  purpose    TEXT   NOT NULL,
   created_at BIGINT NOT NULL,
   expires    BIGINT NOT NULL
 );
-CREATE INDEX password_links_agent ON password_links (namespace, agent, purpose);
+CREATE INDEX password_links_agent ON password_links (namespace, agent);
 CREATE INDEX agents_email ON agents (lower(email)) WHERE email <> '';
 
 -- +goose Down

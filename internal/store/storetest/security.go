@@ -85,9 +85,9 @@ func testPasswordLinks(t *testing.T, open Open) {
 	clk := newClock()
 	c := newCenter(t, open(t, clk.option()), 0, "alice", "bob")
 	alice := key("alice")
-	add := func(purpose store.LinkPurpose, token string, want bool) {
+	add := func(token string, want bool) {
 		t.Helper()
-		if added, err := c.AddPasswordLink(c.ctx, alice, purpose, token, time.Hour, time.Minute); err != nil || added != want {
+		if added, err := c.AddPasswordLink(c.ctx, alice, token, time.Hour, time.Minute); err != nil || added != want {
 			t.Fatalf("added %v, %v", added, err)
 		}
 	}
@@ -98,19 +98,18 @@ func testPasswordLinks(t *testing.T, open Open) {
 		_, err = c.RedeemPasswordLink(c.ctx, token, "evil", 0)
 		wantErr(t, err, store.ErrNotFound)
 	}
-	_, err := c.AddPasswordLink(c.ctx, key("nobody"), store.LinkReset, "t0", time.Hour, 0)
+	_, err := c.AddPasswordLink(c.ctx, key("nobody"), "t0", time.Hour, 0)
 	wantErr(t, err, store.ErrNotFound)
 	gone("t0")
 
 	c.must(c.SetPassword(c.ctx, store.Credential{Agent: alice, Hash: "h1", SecretVersion: "v1"}, 2, ""))
-	add(store.LinkReset, "t1", true)
-	add(store.LinkReset, "t2", false) // too soon
-	add(store.LinkInvitation, "t3", true)
-	if l, err := c.GetPasswordLink(c.ctx, "t1"); err != nil || l != (store.PasswordLink{Agent: alice, Purpose: store.LinkReset, Expires: clk.now().Add(time.Hour)}) {
+	add("t1", true)
+	add("t2", false) // too soon
+	if l, err := c.GetPasswordLink(c.ctx, "t1"); err != nil || l != (store.PasswordLink{Agent: alice, Expires: clk.now().Add(time.Hour)}) {
 		t.Fatalf("link %+v, %v", l, err)
 	}
 	clk.advance(time.Minute)
-	add(store.LinkReset, "t2", true)
+	add("t2", true)
 	gone("t1") // the newer one is the one that works
 
 	c.must(c.CreateSession(c.ctx, alice, store.ClientOther, "s1", time.Hour))
@@ -124,13 +123,16 @@ func testPasswordLinks(t *testing.T, open Open) {
 	_, err = c.GetSession(c.ctx, "s1")
 	wantErr(t, err, store.ErrNotFound)
 	gone("t2") // once
-	gone("t3") // an invitation goes with the change
 
-	add(store.LinkReset, "t4", true)
+	add("t3", true)
+	c.must(c.SetPassword(c.ctx, store.Credential{Agent: alice, Hash: "h3", SecretVersion: "v2"}, 2, ""))
+	gone("t3") // a link goes with every change
+
+	add("t4", true)
 	clk.advance(time.Hour)
 	gone("t4") // expired by the store's clock
 	c.must(c.PrunePasswordLinks(c.ctx))
-	if added, err := c.AddPasswordLink(c.ctx, alice, store.LinkReset, "t5", time.Hour, 24*time.Hour); err != nil || !added {
+	if added, err := c.AddPasswordLink(c.ctx, alice, "t5", time.Hour, 24*time.Hour); err != nil || !added {
 		t.Fatalf("an expired link holds nothing up once it is pruned: %v, %v", added, err)
 	}
 
@@ -158,7 +160,7 @@ func testPasswordLinks(t *testing.T, open Open) {
 	}
 
 	// A first password needs none before.
-	if _, err := c.AddPasswordLink(c.ctx, key("bob"), store.LinkInvitation, "t6", time.Hour, 0); err != nil {
+	if _, err := c.AddPasswordLink(c.ctx, key("bob"), "t6", time.Hour, 0); err != nil {
 		t.Fatal(err)
 	}
 	_, err = c.RedeemPasswordLink(c.ctx, "t6", "b1", 0)

@@ -82,7 +82,7 @@ func testSystemMailLife(t *testing.T, open Open) {
 	}
 	for id, want := range map[string]store.SystemMail{m.ID: {State: store.MessageSent, Attempts: 3}, other.ID: {State: store.MessageFailed, Detail: "550", Attempts: 1}} {
 		got, err := c.GetSystemMail(c.ctx, ns, id)
-		if err != nil || got.State != want.State || got.Detail != want.Detail || got.Attempts != want.Attempts {
+		if err != nil || got.State != want.State || got.Detail != want.Detail || got.Attempts != want.Attempts || len(got.Raw) != 0 {
 			t.Fatalf("%+v, %v; want %+v", got, err, want)
 		}
 	}
