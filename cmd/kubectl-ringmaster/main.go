@@ -54,7 +54,8 @@ func root() *cobra.Command {
 	}
 	cluster.addFlags(cmd)
 	cmd.AddCommand(versionCommand(), importCommand(cluster), exportCommand(cluster), statusCommand(cluster), authorizeCommand(cluster),
-		interactionsCommand(cluster), whyCommand(cluster), unlockCommand(cluster), setPasswordCommand(cluster), mailCommand(cluster))
+		interactionsCommand(cluster), whyCommand(cluster), unlockCommand(cluster), setPasswordCommand(cluster), mailCommand(cluster),
+		verifyCommand(cluster))
 	return cmd
 }
 
