@@ -8,7 +8,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' ? has(self.number) : !has(self.number)",message="number is required for channel Voice and forbidden for the others"
 // +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' || !has(self.voice)",message="voice is only for channel Voice"
 // +kubebuilder:validation:XValidation:rule="self.channel != 'Voice' || !has(self.digital)",message="digital is not for channel Voice"
-// +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' || self.strategy in ['RRMemory', 'LeastRecent']",message="strategy: channel Email knows RRMemory and LeastRecent"
+// +kubebuilder:validation:XValidation:rule="self.channel == 'Voice' ? self.strategy != 'BeepAll' : self.strategy in ['RRMemory', 'LeastRecent', 'BeepAll']",message="strategy: channel Email knows RRMemory, LeastRecent and BeepAll, which channel Voice does not know"
 type QueueSpec struct {
 	// displayName of the queue. Default: metadata.name.
 	// +optional
@@ -30,8 +30,9 @@ type QueueSpec struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{2,10}$`
 	Number string `json:"number,omitempty"`
 
-	// strategy by which members are chosen. Voice knows Asterisk's eight; Email knows RRMemory (round robin that remembers where it left off) and
-	// LeastRecent. Default RRMemory.
+	// strategy by which members are chosen. Voice knows Asterisk's eight; Email knows RRMemory (round robin that remembers where it left off),
+	// LeastRecent, and BeepAll: an interaction is offered to all available members of the lowest penalty at once, counts for the capacity of each,
+	// and the first who accepts has it; digital.offerTimeout ends the offers that are left together. Default RRMemory.
 	// +optional
 	// +kubebuilder:default=RRMemory
 	Strategy QueueStrategy `json:"strategy,omitempty"`
@@ -88,7 +89,7 @@ const (
 )
 
 // QueueStrategy chooses among members.
-// +kubebuilder:validation:Enum=Ringall;LeastRecent;FewestCalls;Random;RRMemory;RROrdered;Linear;WRandom
+// +kubebuilder:validation:Enum=Ringall;LeastRecent;FewestCalls;Random;RRMemory;RROrdered;Linear;WRandom;BeepAll
 type QueueStrategy string
 
 // Strategies.
@@ -101,6 +102,7 @@ const (
 	StrategyRROrdered   QueueStrategy = "RROrdered"
 	StrategyLinear      QueueStrategy = "Linear"
 	StrategyWRandom     QueueStrategy = "WRandom"
+	StrategyBeepAll     QueueStrategy = "BeepAll"
 )
 
 // QueueMember adds agents to a queue, in exactly one way.

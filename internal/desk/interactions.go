@@ -19,7 +19,7 @@ type Interaction struct {
 	Account      string                 `json:"account,omitempty" doc:"Name of the EmailAccount object"`
 	Queue        string                 `json:"queue,omitempty"`
 	State        store.InteractionState `json:"state" enum:"New,Queued,Offered,Open,Closed,Unread"`
-	Agent        string                 `json:"agent,omitempty" doc:"Whom it is offered to or open with"`
+	Agent        string                 `json:"agent,omitempty" doc:"Whom it is offered to or open with; absent while it is offered to several agents at once"`
 	Deadline     *time.Time             `json:"deadline,omitempty" doc:"When a running offer ends"`
 	Title        string                 `json:"title" doc:"As agents named it, else the subject"`
 	Subject      string                 `json:"subject"`

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -127,6 +128,29 @@ func TestRejectedOfferGoesOn(t *testing.T) {
 	f.route()
 	f.want(200, "", second, "POST", path+"/accept", nil)
 	f.want(409, desk.CodeOfferGone, first, "POST", path+"/accept", nil)
+}
+
+func TestOfferToAllAtOnce(t *testing.T) {
+	f := newFixture(t)
+	alice, bob := f.login("alice"), f.login("bob")
+	q, err := f.store.GetQueue(f.Context(), queueKey)
+	f.ok(err)
+	q.Strategy = string(routing.BeepAll)
+	f.ok(f.store.PutQueue(f.Context(), q))
+	id := f.receive("For the quickest")
+	path := "/v1/interactions/" + id
+	f.route()
+	for _, token := range []string{alice, bob} {
+		if a := f.want(200, "", token, "GET", path, nil); a.at("state") != "Offered" || a.at("agent") != nil || a.at("deadline") == nil {
+			t.Errorf("shown as %v", a.body)
+		}
+		if ids := f.ids(token, "/v1/interactions?state=Offered&mine=true"); len(ids) != 1 || ids[0] != id {
+			t.Errorf("listed %v", ids)
+		}
+	}
+	f.want(200, "", bob, "POST", path+"/accept", nil)
+	f.want(409, desk.CodeOfferGone, alice, "POST", path+"/accept", nil)
+	f.want(404, desk.CodeNotFound, alice, "GET", path, nil)
 }
 
 // Every path to an interaction, by an agent it does not concern.

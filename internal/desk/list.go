@@ -199,7 +199,7 @@ func (s *server) visible(ctx context.Context, id string) (store.Interaction, err
 		return store.Interaction{}, err
 	}
 	*c.customers = append(*c.customers, i.Name)
-	if i.Agent == c.Name {
+	if i.Agent == c.Name || slices.Contains(i.OfferedTo, c.Name) {
 		return i, nil
 	}
 	agents, err := s.Store.AccountAgents(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})

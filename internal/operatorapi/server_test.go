@@ -169,6 +169,20 @@ func TestListPages(t *testing.T) {
 	}
 }
 
+func TestWhyOfferedToAll(t *testing.T) {
+	d := newDesk(t)
+	for _, name := range []string{"ann", "ben"} {
+		d.agent(name, true, store.Presence{SignedIn: true})
+	}
+	d.must(d.db.PutQueue(t.Context(), store.Queue{Key: key("mail"), Channel: store.ChannelEmail, Strategy: string(routing.BeepAll),
+		OfferTimeout: time.Minute, Members: []store.QueueMember{{Agent: "ann"}, {Agent: "ben"}}}))
+	id := d.mail()
+	d.route()
+	if got := d.why(id).Waiting; !strings.HasPrefix(got, "offered to ann, ben, who have until") {
+		t.Errorf("waiting: %s", got)
+	}
+}
+
 func TestWhyInQueue(t *testing.T) {
 	d := newDesk(t)
 	d.agent("full", true, store.Presence{SignedIn: true})

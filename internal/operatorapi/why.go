@@ -39,9 +39,13 @@ func (s *server) why(r *http.Request) (any, error) {
 func (s *server) explainWait(ctx context.Context, i store.Interaction, out *wire.Why) error {
 	switch i.State {
 	case store.StateOffered:
-		out.Waiting = fmt.Sprintf("offered to %s, who has until %s to answer", i.Agent, i.Deadline.UTC().Format("15:04:05 MST"))
+		who, have := i.Agent, "who has"
+		if len(i.OfferedTo) > 0 {
+			who, have = strings.Join(i.OfferedTo, ", "), "who have"
+		}
+		out.Waiting = fmt.Sprintf("offered to %s, %s until %s to answer", who, have, i.Deadline.UTC().Format("15:04:05 MST"))
 		if i.Deadline.IsZero() {
-			out.Waiting = "offered to " + i.Agent
+			out.Waiting = "offered to " + who
 		}
 	case store.StateOpen:
 		out.Waiting = "open with " + i.Agent + ", who answers and closes it"

@@ -3,6 +3,7 @@ package routing
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,7 +15,7 @@ const startOverAfter = 30 * time.Second
 const mentioned = 4
 
 // Decide is the decision: the best available candidate that has not declined the interaction. Lower penalties go first,
-// within one penalty the queue's strategy decides. When all available candidates have declined, it waits a while and
+// within one penalty the queue's strategy decides; BeepAll takes all of it. When all available candidates have declined, it waits a while and
 // starts over.
 func Decide(i Interaction, q Queue, candidates []Candidate, now time.Time) Decision {
 	fresh := func(c *Candidate) bool { return c.Available() && i.Declined[c.Agent] == 0 }
@@ -29,10 +30,14 @@ func Decide(i Interaction, q Queue, candidates []Candidate, now time.Time) Decis
 		}
 		startOver = true
 	}
-	return Decision{
+	d := Decision{
 		Action: Offer, Agent: best.Agent, Deadline: now.Add(q.OfferTimeout), StartOver: startOver,
 		Detail: explain(q, best, among, startOver) + passedOver(i, candidates),
 	}
+	if q.Strategy == BeepAll && among > 1 {
+		d.Agent, d.Agents = "", equals(i, best.Penalty, candidates, startOver)
+	}
+	return d
 }
 
 // choose returns the best candidate that ok admits, and how many shared its penalty.
@@ -53,6 +58,19 @@ func choose(q Queue, candidates []Candidate, ok func(*Candidate) bool) (best *Ca
 		}
 	}
 	return best, among
+}
+
+// equals are those of one penalty who can take i, by name. Starting over, those who declined can too.
+func equals(i Interaction, penalty int, candidates []Candidate, startOver bool) []string {
+	var names []string
+	for n := range candidates {
+		c := &candidates[n]
+		if c.Penalty == penalty && c.Available() && (startOver || i.Declined[c.Agent] == 0) {
+			names = append(names, c.Agent)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // before: of two with the same penalty, a comes first.
@@ -78,6 +96,8 @@ func explain(q Queue, best *Candidate, among int, startOver bool) string {
 		b.WriteString("only one available")
 	case among == 1:
 		fmt.Fprintf(&b, "only one available with penalty %d", best.Penalty)
+	case q.Strategy == BeepAll:
+		fmt.Fprintf(&b, "all %d at once", among)
 	case q.Strategy == LeastRecent && best.LastOffered.IsZero():
 		fmt.Fprintf(&b, "of %d the one without an offer yet", among)
 	case q.Strategy == LeastRecent:

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,30 @@ func TestDecide(t *testing.T) {
 			want: Decision{Action: Offer, Agent: "bob", StartOver: true,
 				Detail: "next of 2 after alice, everyone declined before; alice declined; bob declined"},
 		},
+		"everyone at once": {
+			strategy:   BeepAll,
+			candidates: []Candidate{ready("carol"), ready("bob", paused), ready("alice"), {Agent: "eve", Penalty: 1, Active: true, SignedIn: true}},
+			want:       Decision{Action: Offer, Agents: []string{"alice", "carol"}, Detail: "all 2 at once; bob paused"},
+		},
+		"everyone who has not declined": {
+			strategy:    BeepAll,
+			interaction: Interaction{Declined: map[string]int{"bob": 1}, DeclinedAt: now},
+			candidates:  []Candidate{ready("alice"), ready("bob"), ready("carol")},
+			want:        Decision{Action: Offer, Agents: []string{"alice", "carol"}, Detail: "all 2 at once; bob declined"},
+		},
+		"the only one of all": {
+			strategy:    BeepAll,
+			interaction: Interaction{Declined: map[string]int{"bob": 1}, DeclinedAt: now},
+			candidates:  []Candidate{ready("alice"), ready("bob")},
+			want:        Decision{Action: Offer, Agent: "alice", Detail: "only one available; bob declined"},
+		},
+		"everyone starts over": {
+			strategy:    BeepAll,
+			interaction: Interaction{Declined: map[string]int{"alice": 1, "bob": 1}, DeclinedAt: now.Add(-30 * time.Second)},
+			candidates:  []Candidate{ready("alice"), ready("bob")},
+			want: Decision{Action: Offer, Agents: []string{"alice", "bob"}, StartOver: true,
+				Detail: "all 2 at once, everyone declined before; alice declined; bob declined"},
+		},
 		"a long list is counted": {
 			candidates: []Candidate{ready("a", paused), ready("b", paused), ready("c", paused), ready("d", paused), ready("e", paused), ready("f", away), ready("g")},
 			want:       Decision{Action: Offer, Agent: "g", Detail: "only one available; a paused; b paused; c paused; d paused; 1 more"},
@@ -153,12 +178,12 @@ func TestDecideProperties(t *testing.T) {
 				i.Declined[c.Agent]++
 			}
 		}
-		q := Queue{Strategy: rapid.SampledFrom([]Strategy{RRMemory, LeastRecent}).Draw(t, "strategy"), OfferTimeout: time.Minute,
+		q := Queue{Strategy: rapid.SampledFrom([]Strategy{RRMemory, LeastRecent, BeepAll}).Draw(t, "strategy"), OfferTimeout: time.Minute,
 			LastOffered: rapid.StringMatching(`[a-e]{0,3}`).Draw(t, "lastOffered")}
 		d := Decide(i, q, candidates, now)
 
 		shuffled := rapid.Permutation(candidates).Draw(t, "shuffled")
-		if again := Decide(i, q, shuffled, now); again.Agent != d.Agent || again.Action != d.Action {
+		if again := Decide(i, q, shuffled, now); again.Agent != d.Agent || again.Action != d.Action || !slices.Equal(again.Agents, d.Agents) {
 			t.Fatalf("%+v, in another order %+v", d, again)
 		}
 		var fresh, available []Candidate
@@ -193,7 +218,26 @@ func TestDecideProperties(t *testing.T) {
 	})
 }
 
+// checkAll: exactly those of the lowest penalty are asked.
+func checkAll(t *rapid.T, d Decision, pool []Candidate) {
+	least := slices.MinFunc(pool, func(a, b Candidate) int { return a.Penalty - b.Penalty }).Penalty
+	var want []string
+	for _, c := range pool {
+		if c.Penalty == least {
+			want = append(want, c.Agent)
+		}
+	}
+	slices.Sort(want)
+	if got := d.Agents; len(want) > 1 && !slices.Equal(got, want) || len(want) == 1 && (d.Agent != want[0] || got != nil) {
+		t.Fatalf("asks %q %q, want %q", d.Agent, got, want)
+	}
+}
+
 func checkBest(t *rapid.T, d Decision, q Queue, pool []Candidate) {
+	if q.Strategy == BeepAll {
+		checkAll(t, d, pool)
+		return
+	}
 	for _, chosen := range pool {
 		if chosen.Agent != d.Agent {
 			continue
@@ -226,7 +270,7 @@ func TestSequenceProperties(t *testing.T) {
 				candidates[n] = Candidate{Agent: candidates[n].Agent, Active: true, SignedIn: true, LastOffered: now.Add(-time.Hour)}
 			}
 		}
-		q := Queue{Strategy: rapid.SampledFrom([]Strategy{RRMemory, LeastRecent}).Draw(t, "strategy"), OfferTimeout: time.Minute}
+		q := Queue{Strategy: rapid.SampledFrom([]Strategy{RRMemory, LeastRecent, BeepAll}).Draw(t, "strategy"), OfferTimeout: time.Minute}
 		got := map[string]int{}
 		for n := range rapid.IntRange(1, 40).Draw(t, "interactions") {
 			at := now.Add(time.Duration(n) * time.Millisecond)
@@ -235,7 +279,7 @@ func TestSequenceProperties(t *testing.T) {
 			for n := range candidates {
 				c := &candidates[n]
 				room = room || c.Available()
-				if d.Action == Offer && c.Agent == d.Agent {
+				if d.Action == Offer && (c.Agent == d.Agent || slices.Contains(d.Agents, c.Agent)) {
 					c.Load++
 					c.LastOffered, q.LastOffered = at, c.Agent
 					got[c.Agent]++

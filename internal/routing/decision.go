@@ -9,7 +9,7 @@ import "time"
 type Interaction struct {
 	ID    string
 	Queue string
-	// OfferedTo is the agent of an offer whose deadline has passed, empty for a queued interaction. The offer has
+	// OfferedTo names the agent, or the agents, of an offer whose deadline has passed, empty for a queued interaction. The offer has
 	// already ended: it is in Declined and no longer in the agent's Load.
 	OfferedTo string
 	// Declined counts, by agent, the rejections and timeouts of this interaction since it was queued or started over.
@@ -32,10 +32,11 @@ type Queue struct {
 type Strategy string
 
 // Strategies. RRMemory goes round the members in the order of their names and remembers where it left off;
-// LeastRecent takes the member whose last offer is the longest ago.
+// LeastRecent takes the member whose last offer is the longest ago; BeepAll asks all of the lowest penalty at once.
 const (
 	RRMemory    Strategy = "RRMemory"
 	LeastRecent Strategy = "LeastRecent"
+	BeepAll     Strategy = "BeepAll"
 )
 
 // Candidate is one member of the queue.
@@ -70,6 +71,8 @@ const (
 type Decision struct {
 	Action Action
 	Agent  string
+	// Agents are asked at once instead of Agent; two or more, by name.
+	Agents []string
 	// Deadline of the offer.
 	Deadline time.Time
 	// RetryAt of a Wait is when to look again although nothing changed; zero = only after a change.

@@ -193,6 +193,12 @@ func (t Timers) Offer(deadline time.Time, autoAnswer bool, delay time.Duration, 
 	return t, deadline
 }
 
+// AnswerAt is Offer's auto-answer where several agents are asked: at is the first of theirs, zero when none answers automatically.
+func (t Timers) AnswerAt(at time.Time) Timers {
+	t.Answer = at
+	return t
+}
+
 // OfferEnded says that nobody is asked any more, so nobody answers automatically.
 func (t Timers) OfferEnded() Timers {
 	t.Answer = time.Time{}

@@ -134,8 +134,9 @@ func (t *tx) roomFor(ctx context.Context, agent Key, channel Channel) error {
 	if a.EmailCapacity == 0 {
 		return nil
 	}
-	held, err := one(ctx, t.conn, scalar[int], `SELECT COUNT(*) FROM interactions
-		WHERE namespace = ? AND agent = ? AND agent <> '' AND channel = ? AND state IN ('Offered', 'Open')`, agent.Namespace, agent.Name, channel)
+	held, err := one(ctx, t.conn, scalar[int], `SELECT (SELECT COUNT(*) FROM interactions
+		WHERE namespace = ? AND agent = ? AND agent <> '' AND channel = ? AND state IN ('Offered', 'Open'))
+		+ (SELECT COUNT(*) FROM offers WHERE namespace = ? AND agent = ?)`, agent.Namespace, agent.Name, channel, agent.Namespace, agent.Name)
 	if err == nil && held >= a.EmailCapacity {
 		err = ErrCapacity
 	}
@@ -206,7 +207,7 @@ func (f InteractionFilter) narrow(q string, args []any) (string, []any) {
 		add("NOT EXISTS (SELECT 1 FROM account_agents a WHERE a.namespace = interactions.namespace AND a.account = interactions.account)")
 	}
 	if f.Concerns != "" {
-		add("(agent = ? OR last_agent = ?)", f.Concerns, f.Concerns)
+		add("(agent = ? OR last_agent = ? OR id IN ("+agentOffers+"))", f.Concerns, f.Concerns, f.Namespace, f.Concerns)
 	}
 	if !f.From.IsZero() {
 		add("created_at >= ?", micros(f.From))

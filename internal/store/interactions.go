@@ -22,6 +22,8 @@ type interactionRow struct {
 	timers     routing.Timers
 	// looked: routing has just seen that it waits for forAgent.
 	looked bool
+	// joint: it is offered to several agents, see offers.go.
+	joint bool
 }
 
 const interactionColumns = `SELECT id, namespace, channel, account, queue, state, agent, last_agent, last_queue, deadline, subject, customer, name,
@@ -47,6 +49,7 @@ func scanInteraction(s scanner) (*interactionRow, error) {
 	if len(r.Tags) == 0 {
 		r.Tags = nil
 	}
+	r.joint = r.State == StateOffered && r.Agent == ""
 	var err error
 	if r.timers, err = timersOf(timers); err != nil {
 		return nil, err
@@ -124,6 +127,15 @@ func (db *DB) GetInteraction(ctx context.Context, namespace, id string) (Interac
 			r.WaitDetail = detail
 		}
 	}
+	if r.joint {
+		offers, err := jointOffers(ctx, db.read(), id)
+		if err != nil {
+			return Interaction{}, fmt.Errorf("store: interaction %s: %w", id, err)
+		}
+		for _, o := range offers {
+			r.OfferedTo = append(r.OfferedTo, o.agent)
+		}
+	}
 	return r.Interaction, nil
 }
 
@@ -134,8 +146,9 @@ func (f InteractionFilter) where() (string, []any) {
 		q, args = q+" AND "+condition, append(args, arg)
 	}
 	if f.Agent != "" {
-		q += " AND agent <> ''" // the index on agents is partial
-		add("agent = ?", f.Agent)
+		// One part for each index; that on agents is partial.
+		q += " AND id IN (SELECT id FROM interactions WHERE namespace = ? AND agent = ? AND agent <> '' UNION ALL " + agentOffers + ")"
+		args = append(args, f.Namespace, f.Agent, f.Namespace, f.Agent)
 	}
 	if f.LastAgent != "" {
 		q += " AND last_agent <> ''" // and this one
@@ -237,7 +250,12 @@ func (t *tx) emitInteraction(kind string, r *interactionRow, agent, reason strin
 	if !r.Deadline.IsZero() {
 		data.Deadline = &r.Deadline
 	}
-	t.emit(Event{Namespace: r.Namespace, Agent: agent, Kind: kind, Subject: r.ID, Data: []byte(toJSON(data))})
+	e := Event{Namespace: r.Namespace, Agent: agent, Kind: kind, Subject: r.ID, Data: []byte(toJSON(data))}
+	if r.joint && agent == "" {
+		t.shared = append(t.shared, e)
+		return
+	}
+	t.emit(e)
 }
 
 // requeue gives rows, held locked, back to their queues; without a queue they are Unread.
@@ -259,6 +277,9 @@ func (t *tx) requeue(ctx context.Context, rows []*interactionRow, reason, detail
 			known[r.Queue] = exists
 		}
 		agent, from := r.Agent, r.State
+		if _, err := t.endJoint(ctx, r, "", reason); err != nil {
+			return err
+		}
 		r.Agent, r.Deadline, r.seenGen, r.retryAt, r.timers = "", time.Time{}, 0, 0, r.timers.OfferEnded()
 		if from == StateOpen {
 			r.timers = r.timers.Requeued()
@@ -274,14 +295,14 @@ func (t *tx) requeue(ctx context.Context, rows []*interactionRow, reason, detail
 			to, kind, r.timers = StateUnread, EventUnread, r.timers.Requeued()
 		}
 		t.move(r, to, agent, reason, detail, now)
-		if from == StateOffered {
+		if from == StateOffered && agent != "" {
 			t.emitInteraction(EventOfferEnded, r, agent, reason)
 		}
 		t.emitInteraction(kind, r, "", reason)
 		if exists && !timed {
 			t.due[Key{r.Namespace, r.Queue}] = true
 		}
-		if from == StateOffered || from == StateOpen {
+		if agent != "" {
 			if err := t.queuesChanged(ctx, Key{r.Namespace, agent}); err != nil { // it has room again
 				return err
 			}
@@ -316,15 +337,12 @@ func (db *DB) change(ctx context.Context, what, namespace, id string, fn func(*t
 	return out, err
 }
 
-// runningOffer: a deadline ends an offer by itself, whether or not a worker has seen it yet.
-func (r *interactionRow) runningOffer(agent string, now int64) bool {
-	return r.State == StateOffered && r.Agent == agent && micros(r.Deadline) > now
-}
-
 // Accept implements Interactions.
 func (db *DB) Accept(ctx context.Context, namespace, id, agent string) (Interaction, error) {
 	return db.change(ctx, "accept", namespace, id, func(t *tx, r *interactionRow, now int64) error {
-		if !r.runningOffer(agent, now) {
+		if ok, err := t.isOffered(ctx, r, agent, now); err != nil {
+			return err
+		} else if !ok {
 			return ErrConflict
 		}
 		if err := t.accept(ctx, r, agent, "Accepted", now); err != nil {
@@ -337,8 +355,17 @@ func (db *DB) Accept(ctx context.Context, namespace, id, agent string) (Interact
 // Reject implements Interactions.
 func (db *DB) Reject(ctx context.Context, namespace, id, agent string) (Interaction, error) {
 	return db.change(ctx, "reject", namespace, id, func(t *tx, r *interactionRow, now int64) error {
-		if !r.runningOffer(agent, now) {
+		if ok, err := t.isOffered(ctx, r, agent, now); err != nil {
+			return err
+		} else if !ok {
 			return ErrConflict
+		}
+		if r.joint {
+			r.decline(agent, now)
+			if err := t.withdraw(ctx, r, agent, "Rejected", now); err != nil {
+				return err
+			}
+			return t.save(ctx, r)
 		}
 		return t.reject(ctx, r, agent, now)
 	})

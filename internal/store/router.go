@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
@@ -20,8 +21,8 @@ func (r *router) queue(ctx context.Context, q *routedQueue) error {
 	}
 	expired := map[string]string{} // whose offer it was, by interaction
 	for _, i := range q.work {
-		expired[i.ID] = i.Agent
-		if err := r.endOffer(ctx, q, i); err != nil {
+		var err error
+		if expired[i.ID], err = r.endOffer(ctx, q, i); err != nil {
 			return err
 		}
 	}
@@ -87,6 +88,7 @@ type candidate struct {
 const candidateColumns = `SELECT a.name, a.active, a.email_capacity, a.auto_answer, a.last_offered, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE),
 	CASE WHEN a.active AND COALESCE(p.signed_in AND NOT p.paused, FALSE) THEN (SELECT COUNT(*) FROM interactions i
 	WHERE i.namespace = a.namespace AND i.agent = a.name AND i.agent <> '' AND i.channel = 'Email' AND i.state IN ('Offered', 'Open'))
+	+ (SELECT COUNT(*) FROM offers o WHERE o.namespace = a.namespace AND o.agent = a.name)
 	ELSE 0 END,`
 
 func scanCandidate(s scanner) (candidate, error) {
@@ -143,15 +145,28 @@ func (q *routedQueue) member(agent string) *routing.Candidate {
 	return &q.members[at]
 }
 
-// endOffer ends an offer whose deadline has passed. Its agent has room again, in other queues too.
-func (r *router) endOffer(ctx context.Context, q *routedQueue, i *interactionRow) error {
+// endOffer ends an offer whose deadline has passed, and says whose it was. Its agents have room again, in other queues too.
+func (r *router) endOffer(ctx context.Context, q *routedQueue, i *interactionRow) (string, error) {
+	if i.joint {
+		agents, err := r.endJoint(ctx, i, "", "OfferTimeout")
+		if err != nil {
+			return "", err
+		}
+		for _, agent := range agents {
+			i.decline(agent, r.now)
+			r.addLoad(q, agent, -1)
+		}
+		i.timers = i.timers.OfferEnded()
+		r.move(i, StateQueued, "", "OfferTimeout", "", r.now)
+		return strings.Join(agents, ", "), nil
+	}
 	agent := i.Agent
 	i.decline(agent, r.now)
 	i.Agent, i.Deadline, i.timers = "", time.Time{}, i.timers.OfferEnded()
 	r.addLoad(q, agent, -1)
 	r.move(i, StateQueued, agent, "OfferTimeout", "", r.now)
 	r.emitInteraction(EventOfferEnded, i, agent, "OfferTimeout")
-	return r.queuesChanged(ctx, Key{r.namespace, agent})
+	return agent, r.queuesChanged(ctx, Key{r.namespace, agent})
 }
 
 func (r *router) addLoad(q *routedQueue, agent string, n int) {
@@ -163,7 +178,7 @@ func (r *router) addLoad(q *routedQueue, agent string, n int) {
 	}
 }
 
-// apply asks for a decision about an interaction and carries it out; expired is the agent whose offer has just ended.
+// apply asks for a decision about an interaction and carries it out; expired is whose offer has just ended.
 func (r *router) apply(ctx context.Context, q *routedQueue, i *interactionRow, expired string) error {
 	d := r.decide(routing.Interaction{ID: i.ID, Queue: q.Name, OfferedTo: expired, Declined: i.declined,
 		DeclinedAt: fromMicros(i.declinedAt), QueuedAt: fromMicros(i.queuedAt)}, q.Queue, q.members, fromMicros(r.now))
@@ -181,21 +196,32 @@ func (r *router) apply(ctx context.Context, q *routedQueue, i *interactionRow, e
 		}
 		return nil
 	}
-	c := q.member(d.Agent)
-	if c == nil || !c.Available() {
-		return fmt.Errorf("decision for %s: agent %q cannot take it", i.ID, d.Agent)
+	if len(d.Agents) > 1 {
+		return r.offerAll(ctx, q, i, d)
 	}
-	r.stamp++
-	r.agents[d.Agent].lastOffered, r.agents[d.Agent].changed = r.stamp, true
-	c.LastOffered = fromMicros(r.stamp)
-	r.addLoad(q, d.Agent, 1)
+	answer, err := r.count(q, i, d.Agent)
+	if err != nil {
+		return err
+	}
 	q.LastOffered = d.Agent
-	answer := r.agents[d.Agent].autoAnswer
-	r.offer(i, c, answer, d.Deadline, d.Detail)
+	r.offer(i, q.member(d.Agent), answer, d.Deadline, d.Detail)
 	if answer.Enabled && answer.Delay == 0 {
 		return r.accept(ctx, i, d.Agent, routing.ReasonAutoAnswered, r.now)
 	}
 	return nil
+}
+
+// count counts an offer of i to an agent, and says whether the agent accepts automatically.
+func (r *router) count(q *routedQueue, i *interactionRow, agent string) (AutoAnswer, error) {
+	c := q.member(agent)
+	if c == nil || !c.Available() {
+		return AutoAnswer{}, fmt.Errorf("decision for %s: agent %q cannot take it", i.ID, agent)
+	}
+	r.stamp++
+	r.agents[agent].lastOffered, r.agents[agent].changed = r.stamp, true
+	c.LastOffered = fromMicros(r.stamp)
+	r.addLoad(q, agent, 1)
+	return r.agents[agent].autoAnswer, nil
 }
 
 // offer makes the offer; the caller has counted it.

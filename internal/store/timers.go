@@ -66,6 +66,9 @@ func (t *tx) here(ctx context.Context, agent Key) (bool, error) {
 
 // takeFrom ends the part of the agent, if there is one: it has room again.
 func (t *tx) takeFrom(ctx context.Context, r *interactionRow, reason string) error {
+	if _, err := t.endJoint(ctx, r, "", reason); err != nil {
+		return err
+	}
 	agent := r.Agent
 	if agent == "" {
 		return nil
@@ -143,14 +146,17 @@ func (t *tx) assign(ctx context.Context, r *interactionRow, agent, reason string
 	r.timers = r.timers.Accepted(rules, fromMicros(now))
 	t.move(r, StateOpen, agent, reason, "", now)
 	t.emitInteraction(EventOpened, r, agent, reason)
+	if _, err := t.endJoint(ctx, r, agent, reason); err != nil {
+		return err
+	}
 	return nil
 }
 
 // ownerLeft ends the agent's offers and starts the wait of unread replies. The center is locked.
 func (t *tx) ownerLeft(ctx context.Context, agent Key, reason string) error {
 	held, err := all(ctx, t.conn, scanInteraction, interactionColumns+
-		"WHERE namespace = ? AND agent = ? AND agent <> '' AND state = ANY(?) ORDER BY id FOR UPDATE",
-		agent.Namespace, agent.Name, []string{string(StateOffered), string(StateOpen)})
+		"WHERE id IN (SELECT id FROM interactions WHERE namespace = ? AND agent = ? AND agent <> '' AND state = ANY(?) UNION ALL "+agentOffers+
+		") ORDER BY id FOR UPDATE", agent.Namespace, agent.Name, []string{string(StateOffered), string(StateOpen)}, agent.Namespace, agent.Name)
 	if err != nil {
 		return err
 	}
@@ -158,9 +164,15 @@ func (t *tx) ownerLeft(ctx context.Context, agent Key, reason string) error {
 	if err != nil {
 		return err
 	}
-	var offered, waiting []*interactionRow
+	var offered, joint, waiting []*interactionRow
 	for _, r := range held {
-		if r.State == StateOffered {
+		switch {
+		case r.joint:
+			joint = append(joint, r)
+			continue
+		case r.Agent != agent.Name: // a colleague accepted before the row was locked
+			continue
+		case r.State == StateOffered:
 			offered = append(offered, r)
 			continue
 		}
@@ -174,6 +186,9 @@ func (t *tx) ownerLeft(ctx context.Context, agent Key, reason string) error {
 		}
 	}
 	if err := t.save(ctx, waiting...); err != nil {
+		return err
+	}
+	if err := t.withdrawAll(ctx, joint, agent.Name, reason, now); err != nil {
 		return err
 	}
 	return t.requeue(ctx, offered, reason, "")
@@ -263,7 +278,11 @@ func (r *router) timer(ctx context.Context, i *interactionRow) error {
 	step, reason := i.timers.Due(rules, routing.State(i.State), lastQueue, now)
 	switch step {
 	case routing.StepAccept:
-		return r.accept(ctx, i, i.Agent, reason, r.now)
+		agent, err := r.autoAnswerer(ctx, i)
+		if err != nil {
+			return err
+		}
+		return r.accept(ctx, i, agent, reason, r.now)
 	case routing.StepSendBack:
 		return r.sendBack(ctx, i, reason, r.now)
 	case routing.StepLastQueue:

@@ -149,6 +149,8 @@ type tx struct {
 	transitions [][]any
 	// left are the interactions that were open and moved: nobody need dispose them any more, unless they are still open with the same agent.
 	left []string
+	// shared are events about interactions that are offered to several agents, who are looked up at the end.
+	shared []Event
 	// wake is set when something other than an event should wake local readers.
 	wake bool
 	// due and changed are queues that routing must look at: for a new interaction, or because an interaction
@@ -238,6 +240,9 @@ func (t *tx) flush(ctx context.Context) error {
 		return err
 	}
 	if err := t.flushQueues(ctx); err != nil {
+		return err
+	}
+	if err := t.flushShared(ctx); err != nil {
 		return err
 	}
 	return t.flushEvents(ctx)

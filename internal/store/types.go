@@ -118,7 +118,7 @@ type Queue struct {
 	Key
 	DisplayName string
 	Channel     Channel
-	// Strategy is RRMemory or LeastRecent for digital channels; routing ignores voice queues.
+	// Strategy is RRMemory, LeastRecent or BeepAll for digital channels; routing ignores voice queues.
 	Strategy string
 	// OfferTimeout is how long an offer waits for an answer.
 	OfferTimeout time.Duration
@@ -205,8 +205,10 @@ type Interaction struct {
 	Account   string
 	Queue     string
 	State     InteractionState
-	// Agent is the one it is offered to or open with; empty otherwise.
+	// Agent is the one it is offered to or open with; empty otherwise, and while it is offered to several.
 	Agent string
+	// OfferedTo are the several agents it is offered to at once, by name; GetInteraction alone fills it in.
+	OfferedTo []string
 	// LastAgent is the last agent who accepted it; it stays when the interaction is closed or queued again.
 	LastAgent string
 	// LastQueue is the last queue whose member accepted.

@@ -65,7 +65,7 @@ spec:
 		Entry("a full name that breaks out of its line", func() string { return agent("bad") + `  alias: "x\r\n[evil]"` }, "spec.alias", "should match"),
 		Entry("a voice queue without a number", func() string { return queue("{channel: Voice}") }, "number", "required for channel Voice"),
 		Entry("a number that another queue has", func() string { return queue(`{channel: Voice, number: "600"}`) }, "spec.number", "Queue voice"),
-		Entry("a mail queue that rings everybody", func() string { return queue("{channel: Email, strategy: Ringall}") }, "strategy", "RRMemory and LeastRecent"),
+		Entry("a mail queue that rings everybody", func() string { return queue("{channel: Email, strategy: Ringall}") }, "strategy", "RRMemory, LeastRecent and BeepAll"),
 		Entry("a member that is two things", func() string {
 			return queue(`{channel: Email, members: [{teamRef: {name: a}, agentRef: {name: b}}]}`)
 		}, "spec.members[0]", "exactly one of the fields"),

@@ -20,7 +20,7 @@ func testConcurrency(t *testing.T, open Open) {
 		t.Run(fmt.Sprintf("%d routers", callers), func(t *testing.T) { testRouters(t, open(t), callers) })
 	}
 	t.Run("what happens during a decision", func(t *testing.T) { testDuringDecision(t, open) })
-	t.Run("agents, ingestion and routers at once", func(t *testing.T) { testShift(t, open(t)) })
+	t.Run("agents, ingestion and routers at once", func(t *testing.T) { testShift(t, open(t), routing.RRMemory) })
 }
 
 // testRouters: four queues share their agents, and fill while routers work. There is room for a quarter of what comes.
@@ -193,14 +193,14 @@ func testDuringDecision(t *testing.T, open Open) {
 
 // testShift: agents of several queues accept, reject, close, pause and come back while mails arrive; at every moment nobody
 // has more than the capacity, and at the end nothing is forgotten.
-func testShift(t *testing.T, s store.Store) {
+func testShift(t *testing.T, s store.Store, strategy routing.Strategy) {
 	const capacity, mails, queues = 1, 120, 4
 	names := []string{"alice", "bob", "carol", "dave"}
 	c := newCenter(t, s, capacity, names...)
 	for n := range queues {
 		q, err := c.GetQueue(c.ctx, key("mail"))
 		c.must(err)
-		q.Key = key(fmt.Sprint("queue", n))
+		q.Key, q.Strategy = key(fmt.Sprint("queue", n)), string(strategy)
 		c.must(c.PutQueue(c.ctx, q))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)

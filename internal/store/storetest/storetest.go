@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		"Threads":       testThreads,
 		"Interactions":  testInteractions,
 		"Routing":       testRouting,
+		"BeepAll":       testBeepAll,
 		"Replies":       testReplies,
 		"Inactivity":    testInactivity,
 		"Legacy":        testLegacy,
