@@ -20,6 +20,8 @@ func accountDesk(e *v1alpha1.EmailAccount) store.AccountDesk {
 		MarkUnread:     e.Spec.AgentActions.MarkAsUnread == v1alpha1.Allowed,
 		ForwardHistory: e.Spec.Forwarding.IncludeHistory == "Include",
 		Autosave:       e.Spec.Drafts.Autosave == v1alpha1.Enabled,
+		Silent:         e.Spec.Notification.Sound == v1alpha1.Disabled,
+		Still:          e.Spec.Notification.Shake == v1alpha1.Disabled,
 	}
 	if e.Spec.Drafts.Interval != nil {
 		d.AutosaveInterval = e.Spec.Drafts.Interval.Duration

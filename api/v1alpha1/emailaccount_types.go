@@ -99,6 +99,11 @@ type EmailAccountSpec struct {
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy EmailDeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// notification of agents about offers.
+	// +optional
+	// +kubebuilder:default={}
+	Notification EmailNotification `json:"notification,omitempty"`
 }
 
 // EmailDeletionPolicy says what becomes of interactions.

@@ -33,7 +33,7 @@ connection send the last one as Last-Event-ID and the stream goes on where it st
 - ` + "`hello`" + ` comes first: ` + "`{resumed, heartbeatSeconds}`" + `. When ` + "`resumed`" + ` is false, reload what you show.
 - ` + "`presence`, `permissions.changed`, `clientLogs.enabled`, `clientLogs.disabled`, `interaction.offered`, `interaction.offerEnded`, `interaction.opened`, `interaction.message`, `interaction.updated`, `interaction.closed`, `interaction.queued`, `interaction.unread`, `message.state`, `credential`, `seat`, `forwarding`, `voicemail`, `call.updated`, `recording.started`, `recording.paused`, `recording.resumed`, `recording.stopped`" + `:
   ` + "`{subject, at, data}`" + `, where subject is the id or name of what changed: of the call for ` + "`call.*` and `recording.*`" + `. Who is on the
-  other side of a call is in ` + "`GET /v1/calls/{id}`" + ` only.
+  other side of a call is in ` + "`GET /v1/calls/{id}`" + ` only. ` + "`interaction.offered`" + ` has ` + "`notification: {sound, shake}`, each `Enabled` or `Disabled`" + `, too.
 - ` + "`end`" + `: ` + "`{code}`" + `; the session has ended, do not reconnect before signing in again.
 
 A comment comes every 15 seconds when nothing happens. A client that reads too slowly is disconnected and can resume.
@@ -58,6 +58,8 @@ type changeEvent struct {
 	Subject string          `json:"subject"`
 	At      time.Time       `json:"at"`
 	Data    json.RawMessage `json:"data,omitempty"`
+	// Notification of an offer.
+	Notification *Notification `json:"notification,omitempty"`
 }
 
 func (s *server) registerEvents(api huma.API) {
@@ -204,7 +206,11 @@ func (e *eventStream) sendChange(ctx context.Context, event store.Event) error {
 			return err
 		}
 	}
-	change := masked(e.caller, changeEvent{Subject: event.Subject, At: event.At.UTC(), Data: event.Data})
+	notification, err := e.notification(ctx, event)
+	if err != nil {
+		return err
+	}
+	change := masked(e.caller, changeEvent{Subject: event.Subject, At: event.At.UTC(), Data: event.Data, Notification: notification})
 	if err := e.send(event.Kind, event.Cursor, change); err != nil {
 		return err
 	}

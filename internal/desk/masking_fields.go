@@ -141,6 +141,9 @@ var sensitivities = map[string]sensitivity{
 	"Message.text":      text,
 	"Message.to":        address,
 
+	"Notification.shake": public,
+	"Notification.sound": public,
+
 	"Party.name":   name,
 	"Party.number": number,
 

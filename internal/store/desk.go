@@ -28,6 +28,9 @@ type AccountDesk struct {
 	// Autosave asks clients to keep drafts by themselves, every AutosaveInterval.
 	Autosave         bool          `json:"autosave,omitempty"`
 	AutosaveInterval time.Duration `json:"autosaveInterval,omitempty"`
+	// Silent asks clients for no sound with an offer, Still not to move what they show.
+	Silent bool `json:"silent,omitempty"`
+	Still  bool `json:"still,omitempty"`
 }
 
 // InteractionPatch changes what is not nil.
