@@ -223,6 +223,7 @@ type EffectiveMember struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.spec.channel != 'Voice' || self.metadata.name != 'general'",message="metadata.name general is reserved by Asterisk"
 type Queue struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata is the standard object metadata.
