@@ -2,6 +2,7 @@ package mail
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"slices"
 
@@ -12,12 +13,13 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// Limits of a batch, and of the UIDs looked at in one go (a command line stays under 8 KiB, RFC 7162
-// section 4).
+// Limits of a batch, and of the UIDs looked at in one go: their set stays short enough for a command line of 8 KiB
+// (RFC 7162 section 4), and their headers, where filters ask for them, in memory.
 const (
 	batchMails   = 100
 	batchBytes   = 8 << 20
-	windowUIDs   = 500
+	windowUIDs   = 2000
+	windowText   = 7 << 10
 	fetchesAhead = 2
 	// maxFailures is how often a mail is tried alone before it is quarantined unfetched.
 	maxFailures = 5
@@ -29,9 +31,10 @@ type batch struct {
 	bytes int64
 }
 
-// fetched is a batch on its way into the store.
+// fetched is a batch on its way into the store, and what was read in it.
 type fetched struct {
 	bodies []session.Body
+	mails  []store.IngestMail
 	weight int64
 }
 
@@ -45,12 +48,34 @@ func (w *worker) drain(ctx context.Context, s *session.Session) error {
 		_, there := slices.BinarySearch(uids, uid)
 		return !there
 	})
-	for window := range slices.Chunk(uids, windowUIDs) {
+	for window := range windows(uids) {
 		if err := w.window(ctx, s, window); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// windows cuts sorted UIDs where there are too many, or too scattered ones for a command line. Between two windows
+// nothing is under way, so few large ones are quicker.
+func windows(uids []uint32) iter.Seq[[]uint32] {
+	return func(yield func([]uint32) bool) {
+		begin, text := 0, 0
+		for i, uid := range uids {
+			if i == begin || uid != uids[i-1]+1 {
+				text += len("4294967290:4294967295,") // the next of a range costs nothing
+			}
+			if i-begin == windowUIDs || text > windowText {
+				if !yield(uids[begin:i]) {
+					return
+				}
+				begin, text = i, len("4294967290:4294967295,")
+			}
+		}
+		if begin < len(uids) {
+			yield(uids[begin:])
+		}
+	}
 }
 
 // window handles some UIDs: flags those that are stored (a crash came between commit and flag), remembers
@@ -207,19 +232,32 @@ func (w *worker) reject(ctx context.Context, s *session.Session, uids []uint32, 
 	return nil
 }
 
-// ingestBatches keeps up to fetchesAhead fetches under way while the batch before them is committed, so
-// that neither a round trip nor the disk is waited for alone.
+// ingestBatches keeps up to fetchesAhead fetches under way while the batch before them is parsed and the one before that
+// committed, so that neither a round trip nor the disk is waited for alone.
 func (w *worker) ingestBatches(ctx context.Context, s *session.Session, batches []batch, infos map[uint32]session.Info) error {
 	if len(batches) == 0 {
 		return nil
 	}
 	g, both := errgroup.WithContext(ctx)
-	commits := make(chan fetched)
+	parses, commits := make(chan fetched), make(chan fetched)
 	flags := make(chan []uint32, len(batches))
+	g.Go(func() error {
+		defer close(commits)
+		for f := range parses {
+			f.mails = w.parse(f.bodies, infos)
+			select {
+			case commits <- f:
+			case <-both.Done():
+				w.account.s.budget.Release(f.weight)
+				return context.Cause(both)
+			}
+		}
+		return nil
+	})
 	g.Go(func() error {
 		defer close(flags)
 		for f := range commits {
-			err := w.commit(both, f.bodies, infos)
+			err := w.ingest(both, f.mails)
 			w.account.s.budget.Release(f.weight)
 			if err != nil {
 				return err
@@ -228,9 +266,9 @@ func (w *worker) ingestBatches(ctx context.Context, s *session.Session, batches 
 		}
 		return nil
 	})
-	p := pipeline{w: w, s: s, commits: commits, flags: flags}
+	p := pipeline{w: w, s: s, parses: parses, flags: flags}
 	g.Go(func() error {
-		defer close(commits)
+		defer close(parses)
 		return p.fetchAll(both, batches)
 	})
 	if err := g.Wait(); err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// commit parses and stores a batch.
-func (w *worker) commit(ctx context.Context, bodies []session.Body, infos map[uint32]session.Info) error {
+// parse reads the mails of a batch.
+func (w *worker) parse(bodies []session.Body, infos map[uint32]session.Info) []store.IngestMail {
 	mails := make([]store.IngestMail, len(bodies))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
@@ -28,7 +28,7 @@ func (w *worker) commit(ctx context.Context, bodies []session.Body, infos map[ui
 		})
 	}
 	_ = g.Wait()
-	return w.ingest(ctx, mails)
+	return mails
 }
 
 // ingestMail parses a mail, or its header; a mail that cannot be parsed is quarantined.

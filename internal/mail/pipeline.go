@@ -9,10 +9,10 @@ import (
 
 // pipeline is the connection's side of ingestBatches.
 type pipeline struct {
-	w       *worker
-	s       *session.Session
-	commits chan<- fetched
-	flags   <-chan []uint32
+	w      *worker
+	s      *session.Session
+	parses chan<- fetched
+	flags  <-chan []uint32
 
 	next    int
 	flying  []flight
@@ -76,7 +76,7 @@ func (p *pipeline) launch(ctx context.Context, batches []batch) error {
 	return nil
 }
 
-// land collects the oldest fetch and hands it to the committer, which then owns its budget.
+// land collects the oldest fetch and hands it to the parser, which then owns its budget.
 func (p *pipeline) land(ctx context.Context) error {
 	f := p.flying[0]
 	bodies, err := f.fetch.Collect()
@@ -96,7 +96,7 @@ func (p *pipeline) land(ctx context.Context) error {
 		}
 	}
 	select {
-	case p.commits <- fetched{bodies, f.weight}:
+	case p.parses <- fetched{bodies: bodies, weight: f.weight}:
 		p.flying = p.flying[1:]
 		return nil
 	case <-ctx.Done():
@@ -171,7 +171,7 @@ func (w *worker) suspect(ctx context.Context, s *session.Session, info session.I
 		}
 		return err
 	}
-	if err := w.commit(ctx, []session.Body{*body}, map[uint32]session.Info{info.UID: info}); err != nil {
+	if err := w.ingest(ctx, w.parse([]session.Body{*body}, map[uint32]session.Info{info.UID: info})); err != nil {
 		return err
 	}
 	delete(w.failures, info.UID)

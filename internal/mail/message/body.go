@@ -219,19 +219,17 @@ func (w *walker) text() string {
 
 // html is the mail as HTML, with the plain texts between it; "" when nothing of it is HTML.
 func (w *walker) html() string {
+	if !slices.ContainsFunc(w.blocks, func(b block) bool { return b.html && strings.TrimSpace(b.text) != "" }) {
+		return ""
+	}
 	var out strings.Builder
-	found := false
 	for _, b := range w.blocks {
 		switch {
 		case b.html:
-			found = found || strings.TrimSpace(b.text) != ""
 			out.WriteString(b.text)
 		case !w.has(b, true) && strings.TrimSpace(b.text) != "":
 			out.WriteString("<pre>" + html.EscapeString(b.text) + "</pre>")
 		}
-	}
-	if !found {
-		return ""
 	}
 	return out.String()
 }

@@ -82,12 +82,30 @@ type uuFile struct {
 	content []byte
 }
 
-var uuBegin = regexp.MustCompile(`(?m)^begin [0-7]{3,4} ([^\r\n]+)\r?\n`)
+var uuBegin = regexp.MustCompile(`^begin [0-7]{3,4} ([^\r\n]+)\r?\n`)
+
+// findUUBegin is where the first line stands that begins a file, and the name in it. Every text is asked, so the
+// expression only sees lines that begin with the word: as (?m) over whole texts it took a third of an ingest's CPU.
+func findUUBegin(text []byte) []int {
+	for from := 0; ; {
+		n := bytes.Index(text[from:], []byte("begin "))
+		if n < 0 {
+			return nil
+		}
+		from += n
+		if from == 0 || text[from-1] == '\n' {
+			if at := uuBegin.FindSubmatchIndex(text[from:]); at != nil {
+				return []int{from, from + at[1], from + at[2], from + at[3]}
+			}
+		}
+		from++
+	}
+}
 
 // cutUUEncoded takes the files out of a text. One that does not end is none: people write "begin 644" as well.
 func cutUUEncoded(text []byte) (rest []byte, files []uuFile) {
 	for len(files) < maxParts {
-		at := uuBegin.FindSubmatchIndex(text)
+		at := findUUBegin(text)
 		if at == nil {
 			break
 		}
