@@ -32,7 +32,10 @@ var exportColumns = []string{
 	"read", "messageCount", "lastDirection", "disposition", "dispositionNote",
 }
 
-type exportInput struct{ ListFilter }
+type exportInput struct {
+	ListFilter
+	OfAccount
+}
 
 func (s *server) registerExport(api huma.API) {
 	op := operation("exportInteractions", http.MethodGet, exportPath, "Interactions of the agent as a file")
@@ -46,7 +49,7 @@ func (s *server) registerExport(api huma.API) {
 
 // exportInteractions prepares everything that may fail while a status can still tell.
 func (s *server) exportInteractions(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
-	f, none, err := in.filter(callerOf(ctx))
+	f, none, err := in.filter(callerOf(ctx), in.Account)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,6 @@ import (
 // ListFilter narrows a list of interactions: every attribute given must match.
 type ListFilter struct {
 	State   []store.InteractionState `query:"state" enum:"New,Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
-	Account string                   `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
 	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
 	Agent   string                   `query:"agent" maxLength:"253" doc:"Only those that are with this agent or were last accepted by them"`
 	Read    string                   `query:"read" enum:"true,false" doc:"true: only those whose last customer message was read; false: only the others"`
@@ -44,8 +43,13 @@ func (f *ListFilter) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// filter is f as the store takes it. With none, nothing can match it.
-func (f *ListFilter) filter(c caller) (filter store.InteractionFilter, none bool, err error) {
+// OfAccount narrows a list of interactions to those of an account.
+type OfAccount struct {
+	Account string `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
+}
+
+// filter is f as the store takes it, of one account unless that is empty. With none, nothing can match it.
+func (f *ListFilter) filter(c caller, account string) (filter store.InteractionFilter, none bool, err error) {
 	if f.repeated != "" {
 		return store.InteractionFilter{}, false, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
 	}
@@ -55,7 +59,7 @@ func (f *ListFilter) filter(c caller) (filter store.InteractionFilter, none bool
 		none = len(states) == 0 // nobody holds an interaction in the states asked for
 	}
 	return store.InteractionFilter{
-		Namespace: c.Namespace, States: states, Account: f.Account, Queue: f.Queue, Concerns: f.Agent,
+		Namespace: c.Namespace, States: states, Account: account, Queue: f.Queue, Concerns: f.Agent,
 		Read: f.Read == "true", Unread: f.Read == "false", From: f.From, To: f.To, Tags: f.Tags, Text: f.Text,
 		HideCustomer: !c.permissions.allows(sensitiveData), // or guesses would find out
 	}, none, nil
@@ -69,11 +73,18 @@ type ListPage struct {
 
 type listInput struct {
 	ListFilter
+	OfAccount
+	ListPage
+}
+
+type accountListInput struct {
+	Name string `path:"name" maxLength:"253" doc:"Name of an EmailAccount object"`
+	ListFilter
 	ListPage
 }
 
 type unreadInput struct {
-	Account string `query:"account" maxLength:"253" doc:"Only this EmailAccount"`
+	OfAccount
 	ListPage
 }
 
@@ -90,6 +101,11 @@ func (s *server) registerLists(api huma.API) {
 	list.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	huma.Register(api, needing(list, moduleEmail), s.listInteractions)
 
+	ofAccount := operation("listAccountInteractions", http.MethodGet, "/v1/emailaccounts/{name}/interactions", "Interactions of an account")
+	ofAccount.Description = "Those of GET /v1/interactions that are the account's. Not found for agents who are not among those assigned to it."
+	ofAccount.Errors = append([]int{http.StatusNotFound}, list.Errors...)
+	huma.Register(api, needing(ofAccount, moduleEmail), s.listAccountInteractions)
+
 	unread := operation("listUnread", http.MethodGet, "/v1/unread", "Interactions that routing gave up")
 	unread.Description = "Those in state Unread that the agent may see. Nobody is offered them any more: POST /v1/interactions/{id}/take opens one with the agent."
 	unread.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
@@ -97,14 +113,42 @@ func (s *server) registerLists(api huma.API) {
 }
 
 func (s *server) listInteractions(ctx context.Context, in *listInput) (*listOutput, error) {
-	f, none, err := in.filter(callerOf(ctx))
+	return s.filtered(ctx, &in.ListFilter, in.Account, in.ListPage)
+}
+
+func (s *server) listAccountInteractions(ctx context.Context, in *accountListInput) (*listOutput, error) {
+	if err := s.maySeeAccount(ctx, in.Name); err != nil {
+		return nil, s.fail(ctx, "reading the agents of an account", err)
+	}
+	return s.filtered(ctx, &in.ListFilter, in.Name, in.ListPage)
+}
+
+// maySeeAccount: an account is not found by agents when others are assigned to it. Which of its interactions they see is decided for each.
+func (s *server) maySeeAccount(ctx context.Context, name string) error {
+	c := callerOf(ctx)
+	key := store.Key{Namespace: c.Namespace, Name: name}
+	if _, err := s.Store.GetAccount(ctx, key); err != nil {
+		return err
+	}
+	agents, err := s.Store.AccountAgents(ctx, key)
+	if err != nil {
+		return err
+	}
+	if len(agents) > 0 && !slices.Contains(agents, c.Name) {
+		return fmt.Errorf("account of others: %w", store.ErrNotFound)
+	}
+	return nil
+}
+
+func (s *server) filtered(ctx context.Context, in *ListFilter, account string, p ListPage) (*listOutput, error) {
+	f, none, err := in.filter(callerOf(ctx), account)
 	if err != nil {
 		return nil, err
 	}
 	if none {
-		return listed(nil, in.Limit), nil
+		return listed(nil, p.Limit), nil
 	}
-	return s.list(ctx, f, in.ListPage, in.Mine)
+	return s.list(ctx, f, p, in.Mine)
 }
 
 func (s *server) listUnread(ctx context.Context, in *unreadInput) (*listOutput, error) {

@@ -80,6 +80,46 @@ func TestListFilters(t *testing.T) {
 	}
 }
 
+// An account's list is the agent's own, cut to it, and is not there for agents who may not see the account.
+func TestAccountInteractions(t *testing.T) {
+	f := newFixture(t)
+	alice, bob := f.login("alice"), f.login("bob")
+	f.ok(f.store.SetPresence(t.Context(), store.Presence{Agent: agentKey("bob")})) // everything is alice's
+	f.ok(f.store.PutAccount(t.Context(), store.Account{Key: store.Key{Namespace: center, Name: "sales"}, Queue: "mail", Active: true}))
+	first, second := f.receive("Broken lamp"), f.receive("Another lamp")
+	f.route()
+	const path = "/v1/emailaccounts/info/interactions"
+	for query, want := range map[string][]string{
+		"":                          {second, first},
+		"?limit=1":                  {second},
+		"?limit=1&cursor=" + second:  {first},
+		"?text=broken&state=Offered": {first},
+		"?state=Closed":              {},
+		"?mine=true":                 {second, first},
+	} {
+		if d := cmp.Diff(want, f.ids(alice, path+query)); d != "" {
+			t.Errorf("%s (-want +got):\n%s", query, d)
+		}
+	}
+	for where, token := range map[string]string{"of another account": alice, "of another agent": bob} {
+		name := map[string]string{"of another account": "sales", "of another agent": "info"}[where]
+		if ids := f.ids(token, "/v1/emailaccounts/"+name+"/interactions"); len(ids) != 0 {
+			t.Errorf("%s: %v", where, ids)
+		}
+	}
+	f.want(400, desk.CodeDuplicateFilter, alice, "GET", path+"?tags=a&tags=b", nil)
+	f.want(422, desk.CodeValidation, alice, "GET", path+"?account=sales", nil)
+	f.want(404, desk.CodeNotFound, alice, "GET", "/v1/emailaccounts/gone/interactions", nil)
+
+	f.assign("bob")
+	f.want(404, desk.CodeNotFound, alice, "GET", path, nil)
+	if d := cmp.Diff([]string{second, first}, f.ids(bob, path)); d != "" {
+		t.Errorf("of the assigned agent (-want +got):\n%s", d)
+	}
+	f.permit("bob", without("Email"))
+	f.want(403, desk.CodePermissionDenied, bob, "GET", path, nil)
+}
+
 func TestTitleAndTags(t *testing.T) {
 	f := newFixture(t)
 	alice := f.login("alice")

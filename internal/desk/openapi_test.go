@@ -65,7 +65,7 @@ func TestReferenceOpenAPI(t *testing.T) {
 				t.Errorf("%s %s needs no session", method, path)
 			}
 			// What the document says holds: nothing without a session.
-			path := strings.NewReplacer("{id}", "x", "{mid}", "x", "{n}", "0").Replace(path)
+			path := strings.NewReplacer("{id}", "x", "{name}", "x", "{mid}", "x", "{n}", "0").Replace(path)
 			f.want(401, desk.CodeAuthRequired, "", strings.ToUpper(method), path, nil)
 		}
 	}
