@@ -22,6 +22,7 @@ func accountDesk(e *v1alpha1.EmailAccount) store.AccountDesk {
 		Autosave:       e.Spec.Drafts.Autosave == v1alpha1.Enabled,
 		Silent:         e.Spec.Notification.Sound == v1alpha1.Disabled,
 		Still:          e.Spec.Notification.Shake == v1alpha1.Disabled,
+		Notification:   e.Spec.Notification.Template,
 	}
 	if e.Spec.Drafts.Interval != nil {
 		d.AutosaveInterval = e.Spec.Drafts.Interval.Duration

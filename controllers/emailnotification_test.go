@@ -21,4 +21,9 @@ func TestAccountNotification(t *testing.T) {
 			t.Errorf("sound %s, shake %s: %+v", test.sound, test.shake, d)
 		}
 	}
+	e := opsAccount()
+	e.Spec.Notification.Template = "{{ sender }}"
+	if d := accountDesk(e); d.Notification != "{{ sender }}" {
+		t.Errorf("template: %+v", d)
+	}
 }

@@ -10,4 +10,12 @@ type EmailNotification struct {
 	// +optional
 	// +kubebuilder:default=Enabled
 	Shake SwitchState `json:"shake,omitempty"`
+	// template of the text that the event has for clients to show: plain text with {{ path.to.value }} variables, at most 4 KiB (4096 characters).
+	// Variables: account.address, account.key, account.name (the source), customer.address, customer.name, sender (the customer's name, or the address where
+	// there is none), interaction.id, mail.subject, queue.name. Others are empty, with a warning. Agents whose sensitiveData is Masked get the customer
+	// masked. Default: {{ account.name }}: {{ mail.subject }} ({{ sender }}).
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=4096
+	Template string `json:"template,omitempty"`
 }

@@ -6,6 +6,28 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 )
 
+func TestNotificationTemplate(t *testing.T) {
+	for text, test := range map[string]struct {
+		fault    bool
+		warnings []string
+	}{
+		"": {},
+		"{{ account.key }} {{ sender }} {{ queue.name }} {{ mail.subject }}": {},
+		"{{ sender }} {{ agent.name }} {{ content }}": {warnings: []string{
+			"spec.notification.template: no value in a notification, so empty: agent.name, content"}},
+		"from {{ sender": {fault: true},
+	} {
+		a := account("info", 1, "INFO", "info@example.com")
+		a.Spec.Notification.Template = text
+		problems, err := Checker{Reader: reader(t)}.EmailAccount(t.Context(), a)
+		if err != nil || (len(problems) == 1) != test.fault || test.fault && problems[0].Field.String() != "spec.notification.template" {
+			t.Errorf("%q: %v %v", text, problems, err)
+		}
+		warnings, err := Checker{}.EmailAccountWarnings(t.Context(), a)
+		checkWarnings(t, warnings, err, test.warnings)
+	}
+}
+
 func TestLegacyRoutingWarning(t *testing.T) {
 	for model, want := range map[v1alpha1.EmailRoutingModel][]string{
 		v1alpha1.RoutingAssigned: nil,

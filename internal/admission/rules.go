@@ -11,11 +11,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/template"
 )
 
 var (
 	specPath = field.NewPath("spec")
 	sipPath  = specPath.Child("sip")
+
+	notificationPath = specPath.Child("notification", "template")
 )
 
 // Agent checks username, extension, full name, transport and hot desk of an agent. What its Secrets contain is
@@ -207,7 +210,7 @@ func selector(s *metav1.LabelSelector, path *field.Path) []Problem {
 	return nil
 }
 
-// EmailAccount checks address and key of an account. What its Secrets contain is EmailAccountCredentials.
+// EmailAccount checks address, key and notification of an account. What its Secrets contain is EmailAccountCredentials.
 func (c Checker) EmailAccount(ctx context.Context, account *v1alpha1.EmailAccount) ([]Problem, error) {
 	var problems []Problem
 	for _, rule := range []struct{ index, value, child, reason, what string }{
@@ -223,6 +226,9 @@ func (c Checker) EmailAccount(ctx context.Context, account *v1alpha1.EmailAccoun
 			others = append(others, claimOf(kindAccount, &list.Items[i]))
 		}
 		problems = append(problems, c.unique(claimOf(kindAccount, account), others, specPath.Child(rule.child), rule.reason, rule.what)...)
+	}
+	if _, err := template.Parse(account.Spec.Notification.Template); err != nil {
+		problems = append(problems, Problem{notificationPath, field.ErrorTypeInvalid, v1alpha1.ReasonInvalid, err.Error()})
 	}
 	return problems, nil
 }

@@ -36,16 +36,23 @@ func (c Checker) MessageTemplate(ctx context.Context, m *v1alpha1.MessageTemplat
 func (c Checker) MessageTemplateWarnings(_ context.Context, m *v1alpha1.MessageTemplate) ([]string, error) {
 	var warnings []string
 	for _, text := range templateTexts(m) {
-		t, err := template.Parse(text.text)
-		if err != nil {
-			continue // refused
-		}
-		if unknown := t.Unknown(string(m.Spec.Type)); len(unknown) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: no value in a message of type %s, so empty: %s", text.path, m.Spec.Type,
-				strings.Join(unknown[:min(len(unknown), 10)], ", ")))
-		}
+		messageType := string(m.Spec.Type)
+		warnings = append(warnings, emptyVariables(text.path, text.text, messageType, "a message of type "+messageType)...)
 	}
 	return warnings, nil
+}
+
+// emptyVariables names the variables of a text that have no value in a message of a type. A text that is no template is refused.
+func emptyVariables(path *field.Path, text, messageType, where string) []string {
+	t, err := template.Parse(text)
+	if err != nil {
+		return nil
+	}
+	unknown := t.Unknown(messageType)
+	if len(unknown) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: no value in %s, so empty: %s", path, where, strings.Join(unknown[:min(len(unknown), 10)], ", "))}
 }
 
 // TemplateVariables are the variables that the texts of a template use, sorted, and those of them that have no value in a

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/template"
 )
 
 // AgentWarnings say what is legal for an agent but hardly meant.
@@ -165,5 +166,5 @@ func (c Checker) EmailAccountWarnings(_ context.Context, account *v1alpha1.Email
 	if account.Spec.Routing.Model == v1alpha1.RoutingLegacy {
 		warnings = append(warnings, "Deprecated: spec.routing.legacy.assignedQueueWait; model Assigned has timeoutAction ReturnToLastQueue")
 	}
-	return warnings, nil
+	return append(warnings, emptyVariables(notificationPath, account.Spec.Notification.Template, template.Offer, "a notification")...), nil
 }

@@ -33,7 +33,7 @@ connection send the last one as Last-Event-ID and the stream goes on where it st
 - ` + "`hello`" + ` comes first: ` + "`{resumed, heartbeatSeconds}`" + `. When ` + "`resumed`" + ` is false, reload what you show.
 - ` + "`presence`, `permissions.changed`, `clientLogs.enabled`, `clientLogs.disabled`, `interaction.offered`, `interaction.offerEnded`, `interaction.opened`, `interaction.message`, `interaction.updated`, `interaction.closed`, `interaction.queued`, `interaction.unread`, `message.state`, `credential`, `seat`, `forwarding`, `voicemail`, `call.updated`, `recording.started`, `recording.paused`, `recording.resumed`, `recording.stopped`" + `:
   ` + "`{subject, at, data}`" + `, where subject is the id or name of what changed: of the call for ` + "`call.*` and `recording.*`" + `. Who is on the
-  other side of a call is in ` + "`GET /v1/calls/{id}`" + ` only. ` + "`interaction.offered`" + ` has ` + "`notification: {sound, shake}`, each `Enabled` or `Disabled`" + `, too.
+  other side of a call is in ` + "`GET /v1/calls/{id}`" + ` only. ` + "`interaction.offered`" + ` has ` + "`notification: {sound, shake, text}`, sound and shake each `Enabled` or `Disabled`" + `, too.
 - ` + "`end`" + `: ` + "`{code}`" + `; the session has ended, do not reconnect before signing in again.
 
 A comment comes every 15 seconds when nothing happens. A client that reads too slowly is disconnected and can resume.
@@ -206,7 +206,7 @@ func (e *eventStream) sendChange(ctx context.Context, event store.Event) error {
 			return err
 		}
 	}
-	notification, err := e.notification(ctx, event)
+	notification, err := e.notification(ctx, e.caller, event)
 	if err != nil {
 		return err
 	}

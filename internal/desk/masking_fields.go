@@ -143,6 +143,7 @@ var sensitivities = map[string]sensitivity{
 
 	"Notification.shake": public,
 	"Notification.sound": public,
+	"Notification.text":  text,
 
 	"Party.name":   name,
 	"Party.number": number,

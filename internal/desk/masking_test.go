@@ -143,7 +143,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	}
 	kept := f.want(200, "", token, "PUT", "/v1/interactions/"+id+"/draft", map[string]any{"text": "Dear Zelda Quux", "to": []string{"zelda.quux@customer.example"}})
 	check("draft", kept.raw, "")
-	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello")
+	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello", "{name}", accountKey.Name)
 	read := 0
 	for path, methods := range f.paths() {
 		if _, ok := methods["get"]; !ok || path == "/v1/events" {

@@ -49,6 +49,7 @@ type directory interface {
 	GetAgent(ctx context.Context, key store.Key) (store.Agent, error)
 	FindAgent(ctx context.Context, namespace, username string) (store.Agent, error)
 	GetAccount(ctx context.Context, key store.Key) (store.Account, error)
+	GetQueue(ctx context.Context, key store.Key) (store.Queue, error)
 	AccountAgents(ctx context.Context, account store.Key) ([]string, error)
 	AccountsOf(ctx context.Context, agent store.Key) ([]string, error)
 	QueuesOf(ctx context.Context, agent store.Key) ([]string, error)

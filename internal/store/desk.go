@@ -31,6 +31,8 @@ type AccountDesk struct {
 	// Silent asks clients for no sound with an offer, Still not to move what they show.
 	Silent bool `json:"silent,omitempty"`
 	Still  bool `json:"still,omitempty"`
+	// Notification is the template of the text with an offer; empty: the desk's own.
+	Notification string `json:"notification,omitempty"`
 }
 
 // InteractionPatch changes what is not nil.

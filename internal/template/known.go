@@ -16,7 +16,14 @@ var known = map[string][]string{
 	"Notification": {
 		"account.address", "account.key", "account.name", "customer.address", "customer.name", "interaction.id", "mail.subject",
 	},
+	Offer: {
+		"account.address", "account.key", "account.name", "customer.address", "customer.name", "interaction.id", "mail.subject",
+		"queue.name", "sender",
+	},
 }
+
+// Offer is the type of the text with which an agent's client shows an offer; no MessageTemplate has it.
+const Offer = "Offer"
 
 var toUser = []string{
 	"center.name", "link.expires", "link.url", "user.alias", "user.email", "user.extension", "user.name", "user.username",
