@@ -65,7 +65,7 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 	if err != nil {
 		return err
 	}
-	if err := k.mirror(ctx, a, center); err != nil {
+	if err := k.mirror(ctx, a, center, teams); err != nil {
 		if reportTaken(s, err, v1alpha1.ConditionExtensionAllocated, v1alpha1.ReasonUsernameTaken) {
 			return nil
 		}

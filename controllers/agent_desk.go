@@ -17,7 +17,7 @@ import (
 )
 
 // mirror copies what routing and the desk need into the store.
-func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter) error {
+func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter, teams []v1alpha1.Team) error {
 	profile, err := k.profile(ctx, a, center)
 	if err != nil {
 		return err
@@ -45,7 +45,23 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 	if err := k.store.PutAgent(ctx, d); err != nil {
 		return fmt.Errorf("recording the agent: %w", err)
 	}
+	if err := k.store.SetSupervisors(ctx, storeKey(a), supervisorNames(a.Name, teams)); err != nil {
+		return fmt.Errorf("recording the agent's supervisors: %w", err)
+	}
 	return k.reseat(ctx, a, profile)
+}
+
+// supervisorNames are those of the supervisors of an agent's teams; nobody supervises himself.
+func supervisorNames(agent string, teams []v1alpha1.Team) []string {
+	var names []string
+	for i := range teams {
+		for _, ref := range teams[i].Spec.Supervisors {
+			if ref.Name != agent && teams[i].DeletionTimestamp.IsZero() {
+				names = append(names, ref.Name)
+			}
+		}
+	}
+	return names
 }
 
 // reseat makes an agent get up who may not sit at that telephone any more.

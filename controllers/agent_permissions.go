@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -20,6 +21,7 @@ func permissions(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, err
 		modules = append(modules, string(m))
 	}
 	d := desk.Permissions{
+		Role:              cmp.Or(string(a.Spec.Role), desk.RoleAgent),
 		InternalMessenger: string(p.InternalMessenger),
 		RecallMeCampaign:  string(p.RecallMeCampaign),
 		Modules:           modules,

@@ -76,6 +76,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := desk.Permissions{
+		Role: "Agent",
 		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
 		SensitiveData: "Masked", MaskedCharacters: 7,
@@ -104,5 +105,32 @@ func TestClientLogsAsTheDeskReadsThem(t *testing.T) {
 		if got, err := clientLogs(a, center); err != nil || string(got) != test.want {
 			t.Errorf("%s: %s, %v", name, got, err)
 		}
+	}
+}
+
+func TestSupervisorsOfAnAgent(t *testing.T) {
+	team := func(gone bool, supervisors ...string) v1alpha1.Team {
+		var t v1alpha1.Team
+		for _, name := range supervisors {
+			t.Spec.Supervisors = append(t.Spec.Supervisors, v1alpha1.ObjectReference{Name: name})
+		}
+		if gone {
+			t.DeletionTimestamp = &metav1.Time{Time: time.Now()}
+		}
+		return t
+	}
+	got := supervisorNames("alice", []v1alpha1.Team{team(false, "bob", "alice"), team(false), team(true, "carol"), team(false, "dave")})
+	if diff := cmp.Diff([]string{"bob", "dave"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	a := &v1alpha1.Agent{}
+	a.Spec.Role = v1alpha1.RoleAdmin
+	raw, err := permissions(a, &v1alpha1.ContactCenter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p desk.Permissions
+	if err := json.Unmarshal(raw, &p); err != nil || p.Role != desk.RoleAdmin {
+		t.Errorf("role %q, %v", p.Role, err)
 	}
 }

@@ -83,6 +83,13 @@ type AgentSpec struct {
 	// +kubebuilder:default=Bootstrap
 	PasswordManagement PasswordManagement `json:"passwordManagement,omitempty"`
 
+	// role at the desk. Admin: sees all interactions of the center, may transfer those that are open with others, as their accounts allow, and may mark
+	// interactions unread whatever the account's agentActions.markAsUnread says. Who supervises a team, seeing and transferring what is with its members,
+	// is in Team.spec.supervisors. Default Agent.
+	// +optional
+	// +kubebuilder:default=Agent
+	Role AgentRole `json:"role,omitempty"`
+
 	// loginState Paused: every sign-in at the desk begins with a pause, reason LoginInPause, in all queues, until the agent ends it. Default Ready.
 	// +optional
 	// +kubebuilder:default=Ready
@@ -183,6 +190,16 @@ type PasswordManagement string
 const (
 	PasswordBootstrap PasswordManagement = "Bootstrap"
 	PasswordEnforced  PasswordManagement = "Enforced"
+)
+
+// AgentRole is what an agent may do at the desk with what is not the agent's own.
+// +kubebuilder:validation:Enum=Agent;Admin
+type AgentRole string
+
+// Roles of agents.
+const (
+	RoleAgent AgentRole = "Agent"
+	RoleAdmin AgentRole = "Admin"
 )
 
 // LoginState is the presence a sign-in begins with.

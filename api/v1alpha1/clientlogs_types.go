@@ -35,7 +35,7 @@ type ClientLogScope string
 // ClientLogsSpec says where the logs of agents' clients go. Passwords, tokens, e-mail addresses and telephone numbers in them are blotted out first.
 type ClientLogsSpec struct {
 	// sink Stdout: the manager's standard output, one JSON object a line with center, agent, role, username, level and scope. Volume: files
-	// NAMESPACE/agent-USERNAME/DATE.log below the manager's --client-log-directory; without that directory entries are refused. Default Stdout.
+	// NAMESPACE/ROLE-USERNAME/DATE.log below the manager's --client-log-directory; without that directory entries are refused. Default Stdout.
 	// +optional
 	// +kubebuilder:default=Stdout
 	// +kubebuilder:validation:Enum=Stdout;Volume

@@ -16,7 +16,8 @@ type TeamSpec struct {
 	// +kubebuilder:default={}
 	Members TeamMembers `json:"members,omitempty"`
 	// supervisors are the agents who may listen to (*71 and the extension), whisper to (*72) and barge into (*73) the calls of those members whose
-	// sip.monitoring is Allowed. A supervisor need not be a member.
+	// sip.monitoring is Allowed. At the desk they see the interactions that are with the members or were last accepted by them, and may transfer those that
+	// are open, as their accounts allow. A supervisor need not be a member.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

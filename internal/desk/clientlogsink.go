@@ -25,8 +25,10 @@ func (s *server) clientLogSink(l *ClientLogs) clientLogSink {
 	return clientLogLines{slog.New(slog.NewJSONHandler(s.ClientLogOutput, nil))}
 }
 
-// agentRole is what the accounts of agents are called in the names of logs.
-const agentRole = "agent"
+// logRole is what an account with a role is called in logs and in the names of their files.
+func logRole(role string) string { return strings.ToLower(role) }
+
+func logFolder(c caller, role string) string { return path.Join(c.Namespace, logRole(role)+"-"+c.Username) }
 
 // clientLogLines writes one JSON object a line, with labels to find them by.
 type clientLogLines struct{ log *slog.Logger }
@@ -34,7 +36,7 @@ type clientLogLines struct{ log *slog.Logger }
 func (l clientLogLines) keep(ctx context.Context, c caller, entries []ClientLogEntry) (int, error) {
 	for _, e := range entries {
 		l.log.LogAttrs(ctx, slog.LevelInfo, e.Message, slog.String("logger", "client"), slog.String("center", c.Namespace), slog.String("agent", c.Name),
-			slog.String("role", agentRole), slog.String("username", c.Username), slog.String("client", string(c.client)), slog.Time("at", e.At.UTC()),
+			slog.String("role", logRole(c.permissions.Role)), slog.String("username", c.Username), slog.String("client", string(c.client)), slog.Time("at", e.At.UTC()),
 			slog.String("clientLevel", e.Level), slog.String("scope", e.Scope))
 	}
 	return len(entries), nil
@@ -43,7 +45,7 @@ func (l clientLogLines) keep(ctx context.Context, c caller, entries []ClientLogE
 // maxClientLogFile is how much one agent's file of a day grows to.
 const maxClientLogFile = 32 << 20
 
-// clientLogFiles appends to NAMESPACE/agent-USERNAME/DATE.log.
+// clientLogFiles appends to NAMESPACE/ROLE-USERNAME/DATE.log.
 type clientLogFiles struct {
 	directory string
 	retention time.Duration
@@ -60,13 +62,15 @@ func (l clientLogFiles) keep(ctx context.Context, c caller, entries []ClientLogE
 		return 0, fmt.Errorf("client logs: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	folder := path.Join(c.Namespace, agentRole+"-"+c.Username)
+	folder := logFolder(c, c.permissions.Role)
 	if err := root.MkdirAll(folder, 0o700); err != nil {
 		return 0, fmt.Errorf("client logs: %w", err)
 	}
 	today := l.now().UTC().Format(time.DateOnly) + logSuffix
-	if err := l.prune(root, folder); err != nil {
-		return 0, err
+	for _, role := range []string{RoleAgent, RoleAdmin} { // the role may have changed
+		if err := l.prune(root, logFolder(c, role)); err != nil {
+			return 0, err
+		}
 	}
 	file, err := root.OpenFile(path.Join(folder, today), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -93,6 +97,9 @@ const logSuffix = ".log"
 // prune removes the agent's files of days that are over.
 func (l clientLogFiles) prune(root *os.Root, folder string) error {
 	files, err := fs.ReadDir(root.FS(), folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("client logs: %w", err)
 	}

@@ -152,8 +152,8 @@ func (s *server) command(doing string, gone Code, act func(ctx context.Context, 
 	}
 }
 
-// refusal says why a command on an interaction was refused: gone, to an agent who knew of it, and not found to
-// everyone else.
+// refusal says why a command on an interaction was refused: gone, to an agent who knew of it or is over one who did, and not
+// found to everyone else.
 func (s *server) refusal(ctx context.Context, id string, gone Code) error {
 	c := callerOf(ctx)
 	history, err := s.Store.History(ctx, c.Namespace, id)
@@ -164,6 +164,15 @@ func (s *server) refusal(ctx context.Context, id string, gone Code) error {
 		if t.Agent == c.Name {
 			return problem(gone, "")
 		}
+	}
+	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
+	if err != nil {
+		return err
+	}
+	if oversees, err := s.oversees(ctx, i); oversees {
+		return problem(gone, "")
+	} else if err != nil {
+		return err
 	}
 	return store.ErrNotFound
 }

@@ -97,12 +97,12 @@ type listOutput struct {
 
 func (s *server) registerLists(api huma.API) {
 	list := operation("listInteractions", http.MethodGet, "/v1/interactions", "Interactions of the agent")
-	list.Description = "Those offered to or open with the agent, those of accounts the agent is assigned to, and, of accounts nobody is assigned to, those the agent was the last to accept."
+	list.Description = "Those offered to or open with the agent, those of accounts the agent is assigned to, and, of accounts nobody is assigned to, those the agent was the last to accept. A supervisor also sees those that are with the members of the team, or were last accepted by them; role Admin sees all."
 	list.Errors = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	huma.Register(api, needing(list, moduleEmail), s.listInteractions)
 
 	ofAccount := operation("listAccountInteractions", http.MethodGet, "/v1/emailaccounts/{name}/interactions", "Interactions of an account")
-	ofAccount.Description = "Those of GET /v1/interactions that are the account's. Not found for agents who are not among those assigned to it."
+	ofAccount.Description = "Those of GET /v1/interactions that are the account's. Not found for agents who are not among those assigned to it and supervise nobody."
 	ofAccount.Errors = append([]int{http.StatusNotFound}, list.Errors...)
 	huma.Register(api, needing(ofAccount, moduleEmail), s.listAccountInteractions)
 
@@ -123,7 +123,7 @@ func (s *server) listAccountInteractions(ctx context.Context, in *accountListInp
 	return s.filtered(ctx, &in.ListFilter, in.Name, in.ListPage)
 }
 
-// maySeeAccount: an account is not found by agents when others are assigned to it. Which of its interactions they see is decided for each.
+// maySeeAccount: an account is not found by agents when others are assigned to it, unless they are over somebody. Which of its interactions they see is decided for each.
 func (s *server) maySeeAccount(ctx context.Context, name string) error {
 	c := callerOf(ctx)
 	key := store.Key{Namespace: c.Namespace, Name: name}
@@ -134,10 +134,14 @@ func (s *server) maySeeAccount(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if len(agents) > 0 && !slices.Contains(agents, c.Name) {
-		return fmt.Errorf("account of others: %w", store.ErrNotFound)
+	if len(agents) == 0 || slices.Contains(agents, c.Name) {
+		return nil
 	}
-	return nil
+	supervises, err := s.supervises(ctx)
+	if err == nil && !supervises {
+		err = fmt.Errorf("account of others: %w", store.ErrNotFound)
+	}
+	return err
 }
 
 func (s *server) filtered(ctx context.Context, in *ListFilter, account string, p ListPage) (*listOutput, error) {
@@ -208,6 +212,9 @@ func (s *server) views(ctx context.Context, f store.InteractionFilter, mine bool
 	if mine {
 		return []store.InteractionFilter{held}, nil
 	}
+	if c.isAdmin() {
+		return []store.InteractionFilter{held, f}, nil
+	}
 	handled.LastAgent, handled.Unassigned = c.Name, true
 	accounts, err := s.Store.AccountsOf(ctx, c.Key)
 	if err != nil {
@@ -217,7 +224,13 @@ func (s *server) views(ctx context.Context, f store.InteractionFilter, mine bool
 	if assigned.Accounts = accounts; len(accounts) > 0 {
 		views = append(views, assigned)
 	}
-	return views, nil
+	supervises, err := s.Store.Supervises(ctx, c.Key)
+	if supervises {
+		supervised := f
+		supervised.Supervisor, supervised.OtherAccounts = c.Name, accounts
+		views = append(views, supervised)
+	}
+	return views, err
 }
 
 // heldStates narrows wanted (empty: any) to the states in which an agent holds an interaction.
@@ -235,7 +248,7 @@ func heldStates(wanted []store.InteractionState) []store.InteractionState {
 }
 
 // visible returns the interaction when the caller may see it: it is offered to or open with them, they are assigned to its
-// account, or nobody is and they were the last to accept it. Anything else is not found.
+// account, or nobody is and they were the last to accept it, or they are over the agent whom it is with or who was. Anything else is not found.
 func (s *server) visible(ctx context.Context, id string) (store.Interaction, error) {
 	c := callerOf(ctx)
 	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
@@ -252,6 +265,9 @@ func (s *server) visible(ctx context.Context, id string) (store.Interaction, err
 	}
 	if slices.Contains(agents, c.Name) || (len(agents) == 0 && i.LastAgent == c.Name) {
 		return i, nil
+	}
+	if oversees, err := s.oversees(ctx, i); oversees || err != nil {
+		return i, err
 	}
 	return store.Interaction{}, fmt.Errorf("interaction of others: %w", store.ErrNotFound)
 }

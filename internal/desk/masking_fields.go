@@ -151,6 +151,7 @@ var sensitivities = map[string]sensitivity{
 	"Permissions.internalMessenger": public,
 	"Permissions.modules":           public,
 	"Permissions.recallMeCampaign":  public,
+	"Permissions.role":              public,
 	"Permissions.sensitiveData":     public,
 
 	"Problem.detail":         text,

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,7 @@ type Permissions struct {
 	RecallMeCampaign  string    `json:"recallMeCampaign" example:"Denied" doc:"Allowed: the agent may choose a campaign for calls back (no server part yet); Denied"`
 	Modules           []string  `json:"modules" example:"Email,Voice" doc:"Modules of the desk that the agent has, sorted"`
 	Downloads         Downloads `json:"downloads"`
+	Role              string    `json:"role" example:"Agent" doc:"Agent; Admin: sees and may transfer every interaction of the center, and marks unread whatever the account says"`
 	SensitiveData     string    `json:"sensitiveData" example:"Visible" doc:"Visible; Masked: who the customers are is hidden in everything the server answers"`
 	MaskedCharacters  int       `json:"maskedCharacters,omitempty" example:"4" doc:"How many characters are hidden at the end of a local part, a word of a name or a number"`
 }
@@ -31,9 +33,15 @@ type Downloads struct {
 	Recordings   string `json:"recordings" example:"Allowed" doc:"Recordings of calls (no server part yet)"`
 }
 
+// Values of Permissions.Role.
+const (
+	RoleAgent = "Agent"
+	RoleAdmin = "Admin"
+)
+
 func defaultPermissions() Permissions {
 	p := Permissions{
-		InternalMessenger: SettingAllowed, RecallMeCampaign: SettingDenied,
+		Role: RoleAgent, InternalMessenger: SettingAllowed, RecallMeCampaign: SettingDenied,
 		Downloads:     Downloads{Attachments: SettingAllowed, Interactions: SettingAllowed, Recordings: SettingAllowed},
 		SensitiveData: SensitiveVisible,
 	}
@@ -51,6 +59,7 @@ func parsePermissions(raw []byte) (Permissions, error) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		return p, fmt.Errorf("stored permissions: %w", err)
 	}
+	p.Role = cmp.Or(p.Role, RoleAgent)
 	return p, nil
 }
 

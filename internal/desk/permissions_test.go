@@ -24,7 +24,7 @@ func (f *fixture) permit(name string, p desk.Permissions) {
 
 func allowed() desk.Permissions {
 	return desk.Permissions{
-		InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Email", "Voice", "Voicemail"},
+		Role: "Agent", InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Email", "Voice", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Allowed", Interactions: "Allowed", Recordings: "Allowed"},
 		SensitiveData: "Visible",
 	}

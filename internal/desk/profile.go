@@ -89,6 +89,7 @@ type Capabilities struct {
 	RecordCalls            bool `json:"recordCalls" doc:"Start, pause, resume and restart recordings"`
 	HotDesk                bool `json:"hotDesk" doc:"Sit at telephones"`
 	PreviewDialDuringPause bool `json:"previewDialDuringPause"`
+	Supervise              bool `json:"supervise" doc:"See and transfer interactions of others: of the members of teams that the agent supervises, or of all with role Admin"`
 	EmailCapacity          int  `json:"emailCapacity" doc:"E-mail interactions held at once; 0 means any number"`
 }
 
@@ -163,6 +164,10 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 	if err != nil {
 		return nil, s.fail(ctx, "reading queues", err)
 	}
+	supervises, err := s.supervises(ctx)
+	if err != nil {
+		return nil, s.fail(ctx, "reading supervision", err)
+	}
 	out := &profileOutput{Body: Profile{
 		Agent:    identityOf(c.Agent),
 		Presence: presenceOf(presence),
@@ -174,6 +179,7 @@ func (s *server) profile(ctx context.Context, _ *noBody) (*profileOutput, error)
 			RecordCalls:            client.mayRecord(),
 			HotDesk:                client.HotDesk != nil,
 			PreviewDialDuringPause: client.PreviewDialDuringPause == SettingAllowed,
+			Supervise:              supervises,
 			EmailCapacity:          c.EmailCapacity,
 		},
 		Permissions: c.permissions,

@@ -12,6 +12,7 @@ type Store interface {
 	sessions
 	passwords
 	directory
+	supervision
 	presences
 	conversations
 	answers

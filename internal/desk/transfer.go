@@ -17,11 +17,16 @@ type InteractionCapabilities struct {
 	TransferToAccounts []string `json:"transferToAccounts" doc:"Names of EmailAccount objects"`
 }
 
-// capabilities of the caller: only who has the interaction open may send it on.
+// capabilities of the caller: who has the interaction open, and who is over that agent, may send it on.
 func (s *server) capabilities(ctx context.Context, i store.Interaction) (InteractionCapabilities, error) {
 	c := InteractionCapabilities{TransferToAccounts: []string{}}
-	if i.State != store.StateOpen || i.Agent != callerOf(ctx).Name {
+	if i.State != store.StateOpen {
 		return c, nil
+	}
+	if i.Agent != callerOf(ctx).Name {
+		if over, err := s.over(ctx, i.Agent); !over {
+			return c, err
+		}
 	}
 	account, err := s.Store.GetAccount(ctx, store.Key{Namespace: i.Namespace, Name: i.Account})
 	if errors.Is(err, store.ErrNotFound) {
@@ -69,7 +74,7 @@ func (in *transferInput) target() (to store.TransferTarget, ok bool) {
 func (s *server) registerTransfer(api huma.API) {
 	op := operation("transferInteraction", http.MethodPost, "/v1/interactions/{id}/transfer", "Transfer an open interaction")
 	op.Description = "To exactly one of a queue, an agent or an account, as the account allows (`capabilities`). What nobody accepts in the account's time is " +
-		"open with its sender again, as unread."
+		"open with its sender again, as unread. Supervisors of the agent it is open with, and role Admin, may transfer it in the agent's place; the agent is the sender then."
 	op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	huma.Register(api, op, s.transfer)
 }
@@ -79,8 +84,7 @@ func (s *server) transfer(ctx context.Context, in *transferInput) (*interactionO
 	if !ok {
 		return nil, problem(CodeValidation, "exactly one of queue, agent and account is needed")
 	}
-	c := callerOf(ctx)
-	i, err := s.Store.Transfer(ctx, c.Namespace, in.ID, c.Name, to)
+	i, err := s.transferTo(ctx, in.ID, to)
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		err = s.refusal(ctx, in.ID, CodeNotOpen)
@@ -93,4 +97,21 @@ func (s *server) transfer(ctx context.Context, in *transferInput) (*interactionO
 		return nil, s.fail(ctx, "transferring an interaction", err)
 	}
 	return &interactionOutput{Body: interactionOf(i)}, nil
+}
+
+func (s *server) transferTo(ctx context.Context, id string, to store.TransferTarget) (store.Interaction, error) {
+	c := callerOf(ctx)
+	i, err := s.Store.GetInteraction(ctx, c.Namespace, id)
+	if err != nil {
+		return i, err
+	}
+	holder, err := s.inPlaceOf(ctx, i)
+	if err != nil {
+		return i, err
+	}
+	if holder == "" {
+		return s.Store.Transfer(ctx, c.Namespace, id, c.Name, to)
+	}
+	to.By = c.Name
+	return s.Store.Transfer(ctx, c.Namespace, id, holder, to)
 }

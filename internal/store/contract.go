@@ -77,6 +77,11 @@ type Directory interface {
 	SetAccountAgents(ctx context.Context, account Key, agents []string) error
 	AccountAgents(ctx context.Context, account Key) ([]string, error)
 	AccountsOf(ctx context.Context, agent Key) ([]string, error)
+	// SetSupervisors replaces who supervises an agent; Supervisors lists them, sorted, and Supervises says whether somebody supervises anyone.
+	// Deleting the agent forgets them.
+	SetSupervisors(ctx context.Context, agent Key, supervisors []string) error
+	Supervisors(ctx context.Context, agent Key) ([]string, error)
+	Supervises(ctx context.Context, supervisor Key) (bool, error)
 	// QueuesOf lists the queues the agent is an effective member of, sorted.
 	QueuesOf(ctx context.Context, agent Key) ([]string, error)
 }
@@ -163,6 +168,10 @@ type InteractionFilter struct {
 	Accounts []string
 	// Unassigned true: only interactions of accounts without assigned agents.
 	Unassigned bool
+	// OtherAccounts: only interactions of none of these.
+	OtherAccounts []string
+	// Supervisor of an agent it is with or was last accepted by.
+	Supervisor string
 	// Concerns is an agent it is with or was last accepted by.
 	Concerns string
 	// From (inclusive) and To (exclusive) of its start.

@@ -208,6 +208,13 @@ func (f InteractionFilter) narrow(q string, args []any) (string, []any) {
 	if f.Accounts != nil {
 		add("account = ANY(?)", f.Accounts)
 	}
+	if len(f.OtherAccounts) > 0 {
+		add("NOT (account = ANY(?))", f.OtherAccounts)
+	}
+	if f.Supervisor != "" {
+		add("(agent <> '' AND agent IN ("+supervised+") OR last_agent <> '' AND last_agent IN ("+supervised+"))",
+			f.Namespace, f.Supervisor, f.Namespace, f.Supervisor)
+	}
 	if f.Unassigned {
 		add("NOT EXISTS (SELECT 1 FROM account_agents a WHERE a.namespace = interactions.namespace AND a.account = interactions.account)")
 	}

@@ -32,6 +32,16 @@ const (
 type TransferTarget struct {
 	Kind TransferKind
 	Name string
+	// By is who transfers it in the place of the agent it is open with; empty: the agent.
+	By string
+}
+
+// detail of the history.
+func (to TransferTarget) detail(where string) string {
+	if to.By == "" {
+		return where
+	}
+	return where + ", by " + to.By
 }
 
 // reject ends the agent's offer. The queue offers on to others first; who was asked alone has decided for all.
@@ -100,11 +110,11 @@ func (db *DB) Transfer(ctx context.Context, namespace, id, agent string, to Tran
 		}
 		switch to.Kind {
 		case TransferToQueue:
-			err = t.transferToQueue(ctx, r, to.Name, rules, now)
+			err = t.transferToQueue(ctx, r, to, rules, now)
 		case TransferToAgent:
-			err = t.transferToAgent(ctx, r, to.Name, rules, now)
+			err = t.transferToAgent(ctx, r, to, rules, now)
 		case TransferToAccount:
-			err = t.transferToAccount(ctx, r, to.Name, rules, now)
+			err = t.transferToAccount(ctx, r, to, rules, now)
 		default:
 			err = fmt.Errorf("transfer to %q", to.Kind)
 		}
@@ -115,11 +125,11 @@ func (db *DB) Transfer(ctx context.Context, namespace, id, agent string, to Tran
 	})
 }
 
-func (t *tx) transferToQueue(ctx context.Context, r *interactionRow, queue string, rules routing.Rules, now int64) error {
+func (t *tx) transferToQueue(ctx context.Context, r *interactionRow, to TransferTarget, rules routing.Rules, now int64) error {
 	if rules.TransferToQueue <= 0 {
 		return ErrTransferDenied
 	}
-	exists, err := queueExists(ctx, t.conn, Key{r.Namespace, queue})
+	exists, err := queueExists(ctx, t.conn, Key{r.Namespace, to.Name})
 	if err != nil {
 		return err
 	}
@@ -129,22 +139,22 @@ func (t *tx) transferToQueue(ctx context.Context, r *interactionRow, queue strin
 	sender := r.Agent
 	r.timers = r.timers.Transferred(sender, rules.TransferToQueue, fromMicros(now))
 	r.queuedAt, r.precedence = now, precedenceOf(rules, true)
-	if err := t.toQueue(ctx, r, queue, sender, routing.ReasonTransferred, "to a queue", now); err != nil {
+	if err := t.toQueue(ctx, r, to.Name, sender, routing.ReasonTransferred, to.detail("to a queue"), now); err != nil {
 		return err
 	}
 	r.decline(sender, now) // the sender's colleagues come first
 	return nil
 }
 
-func (t *tx) transferToAgent(ctx context.Context, r *interactionRow, agent string, rules routing.Rules, now int64) error {
+func (t *tx) transferToAgent(ctx context.Context, r *interactionRow, to TransferTarget, rules routing.Rules, now int64) error {
 	if rules.TransferToAgent <= 0 {
 		return ErrTransferDenied
 	}
-	a, err := getAgent(ctx, t.conn, Key{r.Namespace, agent})
+	a, err := getAgent(ctx, t.conn, Key{r.Namespace, to.Name})
 	if ignoreNotFound(err) != nil {
 		return err
 	}
-	if !a.Active || agent == r.Agent {
+	if !a.Active || to.Name == r.Agent {
 		return ErrTransferTarget
 	}
 	sender := r.Agent
@@ -152,17 +162,17 @@ func (t *tx) transferToAgent(ctx context.Context, r *interactionRow, agent strin
 		return err
 	}
 	r.timers = r.timers.Transferred(sender, rules.TransferToAgent, fromMicros(now))
-	r.forAgent, r.declined = agent, nil
-	t.move(r, StateQueued, sender, routing.ReasonTransferred, "to "+agent, now)
+	r.forAgent, r.declined = to.Name, nil
+	t.move(r, StateQueued, sender, routing.ReasonTransferred, to.detail("to "+to.Name), now)
 	t.emitInteraction(EventQueued, r, sender, routing.ReasonTransferred)
 	return nil
 }
 
-func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, name string, rules routing.Rules, now int64) error {
-	if !slices.Contains(rules.TransferToAccounts, name) {
+func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, to TransferTarget, rules routing.Rules, now int64) error {
+	if !slices.Contains(rules.TransferToAccounts, to.Name) {
 		return ErrTransferDenied
 	}
-	account, err := getAccount(ctx, t.conn, Key{r.Namespace, name})
+	account, err := getAccount(ctx, t.conn, Key{r.Namespace, to.Name})
 	if ignoreNotFound(err) != nil {
 		return err
 	}
@@ -170,15 +180,15 @@ func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, name stri
 	if err != nil {
 		return err
 	}
-	if !account.Active || !exists || name == r.Account {
+	if !account.Active || !exists || to.Name == r.Account {
 		return ErrTransferTarget
 	}
-	if err := t.rethread(ctx, r, name); err != nil {
+	if err := t.rethread(ctx, r, to.Name); err != nil {
 		return err
 	}
-	r.Account, r.timers = name, r.timers.Requeued()
+	r.Account, r.timers = to.Name, r.timers.Requeued()
 	r.queuedAt, r.precedence = now, precedenceOf(account.Routing, true)
-	return t.toQueue(ctx, r, account.Queue, r.Agent, routing.ReasonTransferred, "to the account "+name, now)
+	return t.toQueue(ctx, r, account.Queue, r.Agent, routing.ReasonTransferred, to.detail("to the account "+to.Name), now)
 }
 
 // rethread lets replies that come to another account join; those to the present one still do.

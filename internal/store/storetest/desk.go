@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -35,6 +36,7 @@ func testDesk(t *testing.T, open Open) {
 	t.Run("titles, tags and the read mark", func(t *testing.T) { testPatch(t, open) })
 	t.Run("filters", func(t *testing.T) { testFilters(t, open) })
 	t.Run("agents of an account", func(t *testing.T) { testAccountAgents(t, open) })
+	t.Run("supervisors", func(t *testing.T) { testSupervisors(t, open) })
 	t.Run("take over", func(t *testing.T) { testTakeOver(t, open) })
 }
 
@@ -199,4 +201,54 @@ func testTakeOver(t *testing.T, open Open) {
 	c.must(err)
 	_, err = c.TakeOver(c.ctx, ns, next, "alice")
 	c.must(err)
+}
+
+func testSupervisors(t *testing.T, open Open) {
+	rules := routing.Rules{TransferToAgent: time.Hour, TransferToQueue: time.Hour}
+	c, _ := withClock(t, open, rules, 0, "alice", "bob")
+	of := func(agent string, want ...string) {
+		t.Helper()
+		got, err := c.Supervisors(c.ctx, key(agent))
+		c.must(err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("supervisors of %s (-want +got):\n%s", agent, diff)
+		}
+	}
+	anyone := func(supervisor string, want bool) {
+		t.Helper()
+		if got, err := c.Supervises(c.ctx, key(supervisor)); err != nil || got != want {
+			t.Fatalf("%s supervises %v, %v", supervisor, got, err)
+		}
+	}
+	of("alice")
+	anyone("carol", false)
+	id, agent := c.open()
+	other := c.newInteraction()
+	c.must(c.SetSupervisors(c.ctx, key(agent), []string{"erin", "carol", "erin"}))
+	c.must(c.SetSupervisors(c.ctx, store.Key{Namespace: "other", Name: agent}, []string{"dave"}))
+	of(agent, "carol", "erin")
+	anyone("carol", true)
+	anyone("dave", false)
+	c.wantList("with a supervised agent", store.InteractionFilter{Supervisor: "carol"}, id)
+	c.wantList("of nobody", store.InteractionFilter{Supervisor: "dave"})
+	c.wantList("other accounts", store.InteractionFilter{Supervisor: "carol", OtherAccounts: []string{"sales", "support"}})
+	c.wantList("only other accounts", store.InteractionFilter{Supervisor: "carol", OtherAccounts: []string{"sales"}}, id)
+	c.wantList("none of the accounts", store.InteractionFilter{OtherAccounts: []string{"sales"}}, other, id)
+
+	to := map[string]string{"alice": "bob", "bob": "alice"}[agent]
+	_, err := c.Transfer(c.ctx, ns, id, agent, store.TransferTarget{Kind: store.TransferToAgent, Name: to, By: "carol"})
+	c.must(err)
+	history, err := c.History(c.ctx, ns, id)
+	c.must(err)
+	if last := history[len(history)-1]; last.Agent != agent || last.Detail != "to "+to+", by carol" {
+		t.Fatalf("%+v", last)
+	}
+	c.wantList("last accepted by a supervised agent", store.InteractionFilter{Supervisor: "carol"}, id)
+
+	c.must(c.SetSupervisors(c.ctx, key(agent), []string{"erin"}))
+	of(agent, "erin")
+	c.wantList("no more", store.InteractionFilter{Supervisor: "carol"})
+	c.must(c.DeleteAgent(c.ctx, key(agent)))
+	of(agent)
+	anyone("erin", false)
 }
