@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -53,15 +54,24 @@ func (k *cannedKind) Reconcile(ctx context.Context, c *v1alpha1.CannedAnswerSet,
 	if err != nil {
 		return err
 	}
-	missing := &missingFiles{}
+	files, values := &missingContent{}, &missingContent{}
 	for _, item := range c.Spec.Items {
 		if _, err := template.Parse(item.Value); err != nil {
 			return s.invalid(v1alpha1.ConditionReady, fmt.Errorf("items[%s].value: %w", item.Key, err))
 		}
 		answer := store.CannedAnswer{Key: item.Key, Value: item.Value, Description: item.Description}
+		if item.ValueFrom != nil {
+			answer.Value, err = cannedValue(ctx, k.Reader, c.Namespace, item.ValueFrom.ConfigMapKeyRef)
+			if err := values.note(item.Key, err); err != nil {
+				return err
+			}
+			if err != nil {
+				continue
+			}
+		}
 		for _, a := range item.Attachments {
 			file, err := k.attachment(ctx, set.Key, a, kept)
-			if err := missing.note(item.Key, a.Name, err); err != nil {
+			if err := files.note(a.Name+" of "+item.Key, err); err != nil {
 				return err
 			}
 			if err == nil {
@@ -74,9 +84,31 @@ func (k *cannedKind) Reconcile(ctx context.Context, c *v1alpha1.CannedAnswerSet,
 		return fmt.Errorf("recording the set: %w", err)
 	}
 	c.Status.ItemCount = count(len(set.Items))
-	missing.show(s)
+	files.show(s, v1alpha1.ConditionAttachmentsReady, "every attachment is there")
+	values.show(s, v1alpha1.ConditionValuesReady, "every text is there")
 	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d canned answers", len(set.Items)))
 	return nil
+}
+
+// cannedValue reads a text. A *contentError says that there is none.
+func cannedValue(ctx context.Context, c client.Reader, namespace string, ref v1alpha1.ConfigMapKeyReference) (string, error) {
+	content, err := configMapContent(ctx, c, namespace, ref, v1alpha1.MaxCannedValue)
+	if err != nil {
+		return "", err
+	}
+	value := string(content)
+	fault := ""
+	switch _, err := template.Parse(value); {
+	case value == "":
+		fault = "is empty"
+	case !utf8.ValidString(value) || strings.ContainsRune(value, 0):
+		fault = "is no text in UTF-8"
+	case err != nil:
+		fault = "is no template: " + err.Error()
+	default:
+		return value, nil
+	}
+	return "", &contentError{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf("key %s of ConfigMap %s %s", ref.Key, ref.Name, fault)}
 }
 
 // attachment makes sure that the store has the content.
@@ -118,15 +150,15 @@ func contentType(name string) string {
 	return "application/octet-stream"
 }
 
-// missingFiles are the attachments that cannot be had.
-type missingFiles struct {
+// missingContent is what of a set cannot be had.
+type missingContent struct {
 	reason   string
 	messages []string
 	passing  bool
 }
 
 // note remembers a *contentError and hands other errors back.
-func (m *missingFiles) note(key, name string, err error) error {
+func (m *missingContent) note(what string, err error) error {
 	var c *contentError
 	if !errors.As(err, &c) {
 		return err
@@ -135,19 +167,19 @@ func (m *missingFiles) note(key, name string, err error) error {
 		m.reason = c.reason
 	}
 	m.passing = m.passing || c.passing
-	m.messages = append(m.messages, fmt.Sprintf("%s of %s: %s", name, key, c.message))
+	m.messages = append(m.messages, what+": "+c.message)
 	return nil
 }
 
-func (m *missingFiles) show(s *scope) {
+func (m *missingContent) show(s *scope, condition, allThere string) {
 	switch message := strings.Join(m.messages, "; "); {
 	case m.reason == "":
-		s.ok(v1alpha1.ConditionAttachmentsReady, v1alpha1.ReasonSucceeded, "every attachment is there")
+		s.ok(condition, v1alpha1.ReasonSucceeded, allThere)
 	case m.passing:
-		s.fail(v1alpha1.ConditionAttachmentsReady, m.reason, message)
+		s.fail(condition, m.reason, message)
 		s.requeue(retryDownload)
 	default:
-		s.stall(v1alpha1.ConditionAttachmentsReady, m.reason, message)
+		s.stall(condition, m.reason, message)
 	}
 }
 
@@ -166,6 +198,9 @@ func (w *wiring) addCannedAnswers() error {
 func cannedConfigMaps(o client.Object) []string {
 	var names []string
 	for _, item := range o.(*v1alpha1.CannedAnswerSet).Spec.Items {
+		if item.ValueFrom != nil {
+			names = append(names, item.ValueFrom.ConfigMapKeyRef.Name)
+		}
 		for _, a := range item.Attachments {
 			if a.ConfigMapKeyRef != nil {
 				names = append(names, a.ConfigMapKeyRef.Name)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -101,6 +102,78 @@ func TestCannedAttachments(t *testing.T) {
 	pass(v1alpha1.ReasonDownloadFailed, web("c", "/file", sumOf([]byte("new"))))
 	if set.Status.ItemCount != 1 {
 		t.Fatal("the answer went with its attachment")
+	}
+}
+
+// Texts come from ConfigMaps as well; an answer without its text is left out.
+func TestCannedValues(t *testing.T) {
+	texts := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "texts"},
+		Data:       map[string]string{"good": "Dear {{ customer.name }}", "open": "{{ customer", "empty": "", "long": strings.Repeat("x", v1alpha1.MaxCannedValue+1)},
+		BinaryData: map[string][]byte{"bytes": {0xff, 0xfe}, "zero": []byte("a\x00b")},
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	k := &cannedKind{Reader: fake.NewClientBuilder().WithScheme(scheme).WithObjects(texts).Build(), store: db, files: newDownloader(notLocal)}
+	for name, reason := range map[string]string{
+		"good": v1alpha1.ReasonSucceeded, "open": v1alpha1.ReasonInvalid, "empty": v1alpha1.ReasonInvalid, "long": v1alpha1.ReasonContentTooLong,
+		"bytes": v1alpha1.ReasonInvalid, "zero": v1alpha1.ReasonInvalid, "gone": v1alpha1.ReasonContentMissing,
+	} {
+		t.Run(name, func(t *testing.T) {
+			set := &v1alpha1.CannedAnswerSet{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: name}}
+			set.Spec.Scope = v1alpha1.ScopeGlobal
+			set.Spec.Items = []v1alpha1.CannedAnswer{{Key: "other", Value: "Hello"}, {
+				Key: "from", ValueFrom: &v1alpha1.CannedValueSource{ConfigMapKeyRef: v1alpha1.ConfigMapKeyReference{Name: "texts", Key: name}},
+			}}
+			if diff := cmp.Diff([]string{"texts"}, cannedConfigMaps(set)); diff != "" {
+				t.Errorf("watched (-want +got):\n%s", diff)
+			}
+			s := newScope(nil, 1)
+			if err := k.Reconcile(t.Context(), set, s); err != nil {
+				t.Fatal(err)
+			}
+			s.summarize(set.CommonStatus())
+			if c := meta.FindStatusCondition(set.Status.Conditions, v1alpha1.ConditionValuesReady); c == nil || c.Reason != reason {
+				t.Fatalf("condition %+v, want %s", c, reason)
+			}
+			want := map[bool]int32{true: 2, false: 1}[reason == v1alpha1.ReasonSucceeded]
+			if set.Status.ItemCount != want {
+				t.Errorf("%d items, want %d", set.Status.ItemCount, want)
+			}
+		})
+	}
+}
+
+// A server may send the manager around on itself, and nowhere else.
+func TestRedirects(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("other")) }))
+	defer other.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/here":
+			http.Redirect(w, r, "/file", http.StatusFound)
+		case "/there":
+			http.Redirect(w, r, other.URL+"/file", http.StatusFound)
+		case "/round":
+			http.Redirect(w, r, "/round", http.StatusFound)
+		default:
+			_, _ = w.Write([]byte("file"))
+		}
+	}))
+	defer server.Close()
+	d := newDownloader(func(netip.Addr) bool { return true })
+	for path, want := range map[string]string{"/here": "file", "/there": "", "/round": ""} {
+		content, err := d.get(t.Context(), server.URL+path, 10)
+		if string(content) != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", path, content, err)
+		}
 	}
 }
 

@@ -74,6 +74,9 @@ func checkSum(content []byte, wanted string) (sum string, err error) {
 // downloadTimeout is less than a pass may take.
 const downloadTimeout = 20 * time.Second
 
+// maxRedirects of one download.
+const maxRedirects = 5
+
 // downloader fetches files that objects name by URL. What people write into objects must not make the manager talk to itself, to its machine's services
 // or to a cloud's metadata service, so local addresses are refused where the connection is made, after every redirect and name.
 type downloader struct{ client *http.Client }
@@ -88,6 +91,13 @@ func newDownloader(allowed func(netip.Addr) bool) *downloader {
 	}}
 	return &downloader{&http.Client{
 		Timeout: downloadTimeout,
+		// The set names one server, and that one must not send the manager around its network.
+		CheckRedirect: func(next *http.Request, via []*http.Request) error {
+			if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme || len(via) > maxRedirects {
+				return errors.New("redirects to other servers are not followed")
+			}
+			return nil
+		},
 		// No proxy: it would connect to whatever it is asked for.
 		Transport: &http.Transport{DialContext: dialer.DialContext, MaxIdleConns: 1, IdleConnTimeout: time.Second, TLSHandshakeTimeout: 10 * time.Second},
 	}}

@@ -49,6 +49,7 @@ type CannedAnswerSetSpec struct {
 }
 
 // CannedAnswer is one text.
+// +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.valueFrom)",message="exactly one of value and valueFrom is required"
 type CannedAnswer struct {
 	// key that agents call it by: 1 to 32 letters, digits, _, . and -, unique in the set. Where two sets of an interaction have the same, the account's counts
 	// before the queue's, and that before a global one.
@@ -59,10 +60,13 @@ type CannedAnswer struct {
 	Key string `json:"key"`
 	// value is plain text with {{ path.to.value }} variables, at most 64 KiB (65536 characters). The variables are those of the account's layout
 	// without content and logo; one without a value is empty.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
-	Value string `json:"value"`
+	Value string `json:"value,omitempty"`
+	// valueFrom takes the text from elsewhere. An answer whose text cannot be had is left out and named in the condition ValuesReady.
+	// +optional
+	ValueFrom *CannedValueSource `json:"valueFrom,omitempty"`
 	// description is shown to agents. Default: none.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
@@ -74,6 +78,16 @@ type CannedAnswer struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	Attachments []CannedAttachment `json:"attachments,omitempty"`
+}
+
+// MaxCannedValue is the size of the text of a canned answer that comes from elsewhere at most, in bytes.
+const MaxCannedValue = 64 << 10
+
+// CannedValueSource is where the text of a canned answer is.
+type CannedValueSource struct {
+	// configMapKeyRef is the key that holds the text: UTF-8 as in value, at most 64 KiB. A change is taken over at once.
+	// +required
+	ConfigMapKeyRef ConfigMapKeyReference `json:"configMapKeyRef"`
 }
 
 // CannedAttachment is a file of a canned answer.
@@ -90,7 +104,7 @@ type CannedAttachment struct {
 	// +optional
 	ConfigMapKeyRef *ConfigMapKeyReference `json:"configMapKeyRef,omitempty"`
 	// url (http or https) that the content is fetched from once, at most 16 MiB, by the manager: from its network, but not from the machine it runs on nor
-	// from link-local addresses.
+	// from link-local addresses. Redirects are followed on the same server only.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:Pattern=`^https?://[!-~]+$`
@@ -112,7 +126,7 @@ type CannedAnswerSetStatus struct {
 
 // CannedAnswerSet is a list of texts, with attachments, that agents put into their answers.
 //
-// Conditions: Ready, AttachmentsReady.
+// Conditions: Ready, AttachmentsReady, ValuesReady.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=cannedanswersets,shortName=canned,categories=ringmaster

@@ -64,6 +64,8 @@ const (
 	ConditionReferencesResolved = "ReferencesResolved"
 	// ConditionAttachmentsReady (CannedAnswerSet): every attachment is there.
 	ConditionAttachmentsReady = "AttachmentsReady"
+	// ConditionValuesReady (CannedAnswerSet): every text is there.
+	ConditionValuesReady = "ValuesReady"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
 )

@@ -10,7 +10,7 @@ type DownloadPermissions struct {
 	// +optional
 	// +kubebuilder:default=Allowed
 	Interactions Permission `json:"interactions,omitempty"`
-	// recordings of calls. The desk serves no recordings yet: the agent's client is told, nothing else follows. Default Allowed.
+	// recordings of calls. They stay on the disk of their PBX and the desk serves none: the agent's client is told, nothing else follows. Default Allowed.
 	// +optional
 	// +kubebuilder:default=Allowed
 	Recordings Permission `json:"recordings,omitempty"`
