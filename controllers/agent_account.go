@@ -29,7 +29,7 @@ func (k *agentKind) account(ctx context.Context, a *v1alpha1.Agent, center *v1al
 		return err
 	}
 	defer func() {
-		k.showAccount(a, &credential)
+		k.showAccount(a, &credential, s)
 		showExpiry(a, credential, passwordAge(center), s)
 	}()
 	if a.Spec.PasswordSecretRef == nil {
@@ -121,7 +121,7 @@ func matches(ctx context.Context, password, hash string) (bool, error) {
 	return security.Verify(ctx, password, hash)
 }
 
-func (k *agentKind) showAccount(a *v1alpha1.Agent, credential *store.Credential) {
+func (k *agentKind) showAccount(a *v1alpha1.Agent, credential *store.Credential, s *scope) {
 	switch {
 	case a.Spec.AccountState == v1alpha1.AccountDeactivated:
 		a.Status.Account.Summary = "Deactivated"
@@ -132,9 +132,13 @@ func (k *agentKind) showAccount(a *v1alpha1.Agent, credential *store.Credential)
 	default:
 		a.Status.Account.Summary = "Active"
 	}
+	before := a.Status.Account.LastPasswordChangeTime
 	a.Status.Account.LastPasswordChangeTime = nil
 	if !credential.ChangedAt.IsZero() {
 		a.Status.Account.LastPasswordChangeTime = seconds(credential.ChangedAt)
+	}
+	if now := a.Status.Account.LastPasswordChangeTime; before != nil && now != nil && !before.Equal(now) {
+		s.tell(v1alpha1.ReasonPasswordChanged, "the sign-in password was changed, by its Secret or by the agent")
 	}
 }
 

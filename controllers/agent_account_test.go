@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -90,6 +91,22 @@ func TestPasswordOwnership(t *testing.T) {
 		}
 		if ok, err := security.Verify(ctx, step.want, c.Hash); err != nil || !ok {
 			t.Errorf("%s: the password in effect is not %s: %v", step.name, step.want, err)
+		}
+	}
+}
+
+// A later password is an event; the first one, and a pass that changes nothing, are none.
+func TestPasswordChangedEvent(t *testing.T) {
+	k, agent := &agentKind{}, &v1alpha1.Agent{}
+	start := time.Now().Truncate(time.Second)
+	for _, step := range []struct {
+		changed time.Time
+		want    int
+	}{{time.Time{}, 0}, {start, 0}, {start, 0}, {start.Add(time.Minute), 1}, {start.Add(time.Minute), 0}} {
+		s := newScope(nil, 1)
+		k.showAccount(agent, &store.Credential{Hash: "h", ChangedAt: step.changed}, s)
+		if len(s.happened) != step.want || step.want > 0 && s.happened[0].reason != v1alpha1.ReasonPasswordChanged {
+			t.Errorf("%s: %+v", step.changed, s.happened)
 		}
 	}
 }

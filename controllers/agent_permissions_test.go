@@ -76,7 +76,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := desk.Permissions{
-		Role: "Agent",
+		Role:              "Agent",
 		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
 		SensitiveData: "Masked", MaskedCharacters: 7,

@@ -86,6 +86,9 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, errors.Join(err, patchErr)
 	}
 	l.announce(before, obj)
+	for _, h := range s.happened {
+		l.recorder.Eventf(obj, nil, corev1.EventTypeNormal, h.reason, "Reconcile", "%s", h.message)
+	}
 	return ctrl.Result{RequeueAfter: s.requeueAfter}, err
 }
 

@@ -42,7 +42,11 @@ type scope struct {
 	paused       bool
 	readyReason  string
 	readyMessage string
+	happened     []happening
 }
+
+// happening is something that is over when it is seen, so that no condition shows it.
+type happening struct{ reason, message string }
 
 func newScope(old []metav1.Condition, generation int64) *scope {
 	return &scope{old: old, generation: generation}
@@ -55,6 +59,11 @@ func (s *scope) set(sev severity, status metav1.ConditionStatus, condition, reas
 	if sev > info && sev > s.worst {
 		s.worst, s.why = sev, c
 	}
+}
+
+// tell records an event once the status of this pass is written.
+func (s *scope) tell(reason, message string) {
+	s.happened = append(s.happened, happening{reason, clip(message, maxMessage)})
 }
 
 // ok: the condition holds.

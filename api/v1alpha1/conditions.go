@@ -99,8 +99,10 @@ const (
 	ReasonSecretNotLabelled = "SecretNotLabelled"
 	ReasonPolicyViolated    = "PasswordPolicyViolated"
 	ReasonPasswordReused    = "PasswordReused"
-	ReasonPINInvalid        = "PINInvalid"
-	ReasonNoPassword        = "NoPassword"
+	// ReasonPasswordChanged is that of an Event only.
+	ReasonPasswordChanged = "PasswordChanged"
+	ReasonPINInvalid      = "PINInvalid"
+	ReasonNoPassword      = "NoPassword"
 
 	ReasonNoPBX            = "NoPBX"
 	ReasonProvisioned      = "Provisioned"

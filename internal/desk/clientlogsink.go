@@ -28,7 +28,9 @@ func (s *server) clientLogSink(l *ClientLogs) clientLogSink {
 // logRole is what an account with a role is called in logs and in the names of their files.
 func logRole(role string) string { return strings.ToLower(role) }
 
-func logFolder(c caller, role string) string { return path.Join(c.Namespace, logRole(role)+"-"+c.Username) }
+func logFolder(c caller, role string) string {
+	return path.Join(c.Namespace, logRole(role)+"-"+c.Username)
+}
 
 // clientLogLines writes one JSON object a line, with labels to find them by.
 type clientLogLines struct{ log *slog.Logger }

@@ -16,15 +16,15 @@ import (
 
 // ListFilter narrows a list of interactions: every attribute given must match.
 type ListFilter struct {
-	State   []store.InteractionState `query:"state" enum:"New,Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
-	Queue   string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
-	Agent   string                   `query:"agent" maxLength:"253" doc:"Only those that are with this agent or were last accepted by them"`
-	Read    string                   `query:"read" enum:"true,false" doc:"true: only those whose last customer message was read; false: only the others"`
-	From    time.Time                `query:"from" doc:"Only those that began then or later"`
-	To      time.Time                `query:"to" doc:"Only those that began before"`
-	Tags    []string                 `query:"tags" maxItems:"20" doc:"Only those with one of these tags, letter case counts"`
-	Text    string                   `query:"text" maxLength:"200" doc:"Only those whose title or subject, or the customer's name or address, contains it"`
-	Mine    bool                     `query:"mine" doc:"Only those offered to or open with the agent now"`
+	State []store.InteractionState `query:"state" enum:"New,Offered,Open,Closed,Queued,Unread" doc:"Only these states"`
+	Queue string                   `query:"queue" maxLength:"253" doc:"Only this Queue"`
+	Agent string                   `query:"agent" maxLength:"253" doc:"Only those that are with this agent or were last accepted by them"`
+	Read  string                   `query:"read" enum:"true,false" doc:"true: only those whose last customer message was read; false: only the others"`
+	From  time.Time                `query:"from" doc:"Only those that began then or later"`
+	To    time.Time                `query:"to" doc:"Only those that began before"`
+	Tags  []string                 `query:"tags" maxItems:"20" doc:"Only those with one of these tags, letter case counts"`
+	Text  string                   `query:"text" maxLength:"200" doc:"Only those whose title or subject, or the customer's name or address, contains it"`
+	Mine  bool                     `query:"mine" doc:"Only those offered to or open with the agent now"`
 
 	// repeated names an attribute that was given more than once.
 	repeated string

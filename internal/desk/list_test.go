@@ -90,8 +90,8 @@ func TestAccountInteractions(t *testing.T) {
 	f.route()
 	const path = "/v1/emailaccounts/info/interactions"
 	for query, want := range map[string][]string{
-		"":                          {second, first},
-		"?limit=1":                  {second},
+		"":                           {second, first},
+		"?limit=1":                   {second},
 		"?limit=1&cursor=" + second:  {first},
 		"?text=broken&state=Offered": {first},
 		"?state=Closed":              {},
