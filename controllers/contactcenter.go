@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -42,18 +43,18 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 			c.Status.ReadyAgents++
 		}
 	}
-	for _, kind := range []struct {
-		list client.ObjectList
-		into *int32
-	}{
-		{&v1alpha1.QueueList{}, &c.Status.Queues},
-		{&v1alpha1.PBXList{}, &c.Status.PBXes},
-		{&v1alpha1.EmailAccountList{}, &c.Status.EmailAccounts},
-	} {
-		if err := k.List(ctx, kind.list, client.InNamespace(c.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	var queues v1alpha1.QueueList
+	var pbxes v1alpha1.PBXList
+	var accounts v1alpha1.EmailAccountList
+	for _, list := range []client.ObjectList{&queues, &pbxes, &accounts} {
+		if err := k.List(ctx, list, client.InNamespace(c.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 			return fmt.Errorf("counting: %w", err)
 		}
-		*kind.into = length(kind.list)
+	}
+	c.Status.Queues, c.Status.PBXes, c.Status.EmailAccounts = count(len(queues.Items)), count(len(pbxes.Items)), count(len(accounts.Items))
+	var next time.Time
+	if c.Status.Notices, next = centerNotices(pbxes.Items, accounts.Items, time.Now()); !next.IsZero() {
+		s.within(time.Until(next))
 	}
 	if err := showSystemMail(ctx, k.Client, c, s); err != nil {
 		return err
@@ -63,16 +64,4 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 	}
 	s.ready(v1alpha1.ReasonSucceeded, "the namespace is a contact center")
 	return nil
-}
-
-func length(list client.ObjectList) int32 {
-	switch l := list.(type) {
-	case *v1alpha1.QueueList:
-		return count(len(l.Items))
-	case *v1alpha1.PBXList:
-		return count(len(l.Items))
-	case *v1alpha1.EmailAccountList:
-		return count(len(l.Items))
-	}
-	return 0
 }

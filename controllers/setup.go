@@ -114,8 +114,8 @@ func (w *wiring) addCenters() error {
 	return w.build("contactcenter").For(&v1alpha1.ContactCenter{}, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.Agent{}, later(toCenter), builder.WithPredicates(countChanged)).
 		Watches(&v1alpha1.Queue{}, later(toCenter), builder.WithPredicates(bornOrGone)).
-		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(bornOrGone)).
-		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(certificateChanged)).
+		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(authorizationChanged)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.mailedBy), builder.WithPredicates(smtpChanged)).
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.resetBy), builder.WithPredicates(ours)).
 		Complete(newLoop[v1alpha1.ContactCenter](w, k))

@@ -264,7 +264,38 @@ type ContactCenterStatus struct {
 	// +optional
 	// +kubebuilder:default=0
 	EmailAccounts int32 `json:"emailAccounts"`
+	// notices of what ends within 30 days or has ended, the soonest first, at most 50.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=50
+	Notices []CenterNotice `json:"notices,omitempty"`
 }
+
+// CenterNotice tells administrators to renew something.
+type CenterNotice struct {
+	// type CertificateExpires: the certificate that a PBX's TLS and WSS listeners serve. AuthorizationRequired: the mail provider of an account wants to be
+	// asked again (OAuth 2.0).
+	// +required
+	Type CenterNoticeType `json:"type"`
+	// object it is about, as kind/name: PBX/main.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=270
+	Object string `json:"object"`
+	// time when the certificate ends, or since when the account does not work.
+	// +required
+	Time metav1.Time `json:"time,omitzero"`
+}
+
+// CenterNoticeType is the kind of a notice.
+// +kubebuilder:validation:Enum=CertificateExpires;AuthorizationRequired
+type CenterNoticeType string
+
+// Kinds of notices.
+const (
+	NoticeCertificateExpires    CenterNoticeType = "CertificateExpires"
+	NoticeAuthorizationRequired CenterNoticeType = "AuthorizationRequired"
+)
 
 // ContactCenter turns its namespace into a contact center. A namespace holds exactly one.
 //
