@@ -75,6 +75,29 @@ var _ = Describe("Agents at their desks", Ordered, func() {
 		Expect(other.Command(ctx, i.ID, "close")).To(Succeed())
 	}, SpecTimeout(patience))
 
+	It("are seen by the supervisors of their team, and by administrators", func(ctx SpecContext) {
+		team := func(supervisors string) string {
+			return "apiVersion: ringmaster.dev/v1alpha1\nkind: Team\nmetadata: {name: lamps}\nspec: {members: {refs: [{name: anna}, {name: ben}]}, supervisors: [" + supervisors + "]}"
+		}
+		apply(ctx, namespace, signIn("cleo", "loginState: Paused"), team("{name: cleo}"))
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "delete", "agent/cleo", "team/lamps", "-n", namespace, "--wait=false")
+		}, NodeTimeout(patience))
+		awaitReady(ctx, namespace, "agent/cleo", "team/lamps")
+		cleo := atDesk(ctx, namespace, "cleo")
+		write("slow", "a supervised lamp")
+		has, _, i := first(ctx, "a supervised lamp")
+		Expect(has.Command(ctx, i.ID, "accept")).To(Succeed())
+		sees := func() error { _, err := cleo.Interaction(ctx, i.ID); return err }
+		Eventually(sees).Should(Succeed())
+		Expect(cleo.Command(ctx, i.ID, "close")).To(problem(409, desk.CodeNotOpen), "it is open with somebody else")
+		apply(ctx, namespace, team(""))
+		Eventually(sees).Should(problem(404, desk.CodeNotFound))
+		kubectl(ctx, "patch", "agent", "cleo", "-n", namespace, "--type=merge", "-p", `{"spec":{"role":"Admin"}}`)
+		Eventually(sees).Should(Succeed())
+		Expect(has.Command(ctx, i.ID, "close")).To(Succeed())
+	}, SpecTimeout(patience*2))
+
 	It("lose an offer they do not answer in time", func(ctx SpecContext) {
 		Expect(ben.SetPresence(ctx, desk.PresencePaused, "training")).To(Succeed())
 		write("quick", "an urgent lamp")
