@@ -52,7 +52,7 @@ func TestSupervisorSees(t *testing.T) {
 		for _, id := range []string{closed, open} {
 			f.want(status, code, bob, "GET", "/v1/interactions/"+id, nil)
 		}
-		if d := cmp.Diff(append(waiting, list...), f.ids(bob, "/v1/interactions")); d != "" {
+		if d := cmp.Diff(append(append([]string{}, waiting...), list...), f.ids(bob, "/v1/interactions")); d != "" {
 			t.Errorf("list (-want +got):\n%s", d)
 		}
 		if n := len(f.exported(bob, "")); n != len(list)+len(waiting) {
