@@ -145,9 +145,10 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 }
 
 // await returns when it is time to drain again. A look that no notice asked for is preceded by NOOP: an open
-// session otherwise shows the past.
+// session otherwise shows the past. Thousands of accounts wait in here, so its frame is small: no copy of the
+// configuration lies in it.
 func (w *worker) await(ctx context.Context, s *session.Session) error {
-	cfg := w.account.cfg.IMAP
+	cfg := &w.account.cfg.IMAP
 	if cfg.Delivery != Poll && s.CanIdle() {
 		wait := w.account.s.opts.IdleInterval
 		if len(w.failures) > 0 {

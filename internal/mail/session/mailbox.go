@@ -231,14 +231,11 @@ func (s *Session) awaitNotice(ctx context.Context, d time.Duration) (bool, error
 		s.breakOff()
 		return false, &remote.Error{Reason: remote.ReasonConnectionFailed, Message: "the server said goodbye"}
 	case <-s.client.Closed():
-		s.broken.Store(true)
-		return false, s.classify(ctx, errClosed)
+		return false, s.closed(ctx)
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}
 }
-
-var errClosed = errors.New("connection closed")
 
 // Wait is Idle for a server without IDLE, or an account that only polls.
 func (s *Session) Wait(ctx context.Context, d time.Duration) error {
@@ -248,11 +245,16 @@ func (s *Session) Wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-s.client.Closed():
-		s.broken.Store(true)
-		return s.classify(ctx, errClosed)
+		return s.closed(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// closed is why the connection that was waited on is gone.
+func (s *Session) closed(ctx context.Context) error {
+	s.broken.Store(true)
+	return s.classify(ctx, errors.New("connection closed"))
 }
 
 // Refused reports whether err is the server's NO to a command that it understood; the connection is sound.
