@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/smtp"
 	"strings"
 	"time"
@@ -41,6 +42,18 @@ type Mail struct {
 	From, Subject, Text  string
 	MessageID, InReplyTo string
 	References           []string
+	// Type is the media type of the whole mail.
+	Type string
+	// HTML is the other form of the text; empty when there is none.
+	HTML string
+	// Inline are the files that HTML shows, by their Content-ID.
+	Inline map[string]File
+}
+
+// File is a part of a mail.
+type File struct {
+	Type    string
+	Content []byte
 }
 
 // Mailbox is a customer's own mailbox at an IMAP server over TLS.
@@ -111,11 +124,40 @@ func parse(raw string) (Mail, error) {
 		m.InReplyTo = ids[0]
 	}
 	m.References, _ = r.Header.MsgIDList("References")
-	part, err := r.NextPart()
-	if err != nil {
-		return m, fmt.Errorf("customer: %w", err)
+	m.Type, _, _ = r.Header.ContentType()
+	m.Inline = map[string]File{}
+	for n := 0; ; n++ {
+		part, err := r.NextPart()
+		if err == io.EOF && n > 0 {
+			return m, nil
+		}
+		if err != nil {
+			return m, fmt.Errorf("customer: %w", err)
+		}
+		if err := m.add(n, part); err != nil {
+			return m, fmt.Errorf("customer: %w", err)
+		}
 	}
-	text, err := io.ReadAll(part.Body)
-	m.Text = string(text)
-	return m, err
+}
+
+// add takes the nth part; the first is the text.
+func (m *Mail) add(n int, part *mail.Part) error {
+	content, err := io.ReadAll(part.Body)
+	if err != nil {
+		return err
+	}
+	mediaType, _, err := mime.ParseMediaType(part.Header.Get("Content-Type"))
+	if n > 0 && err != nil {
+		return err
+	}
+	id := strings.Trim(part.Header.Get("Content-ID"), "<>")
+	switch {
+	case n == 0:
+		m.Text = string(content)
+	case mediaType == "text/html":
+		m.HTML = string(content)
+	case id != "":
+		m.Inline[id] = File{Type: mediaType, Content: content}
+	}
+	return nil
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
-	"github.com/ringmaster-dev/ringmaster/test/customer"
 	"github.com/ringmaster-dev/ringmaster/test/deskclient"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 	"github.com/ringmaster-dev/ringmaster/test/phone"
@@ -56,11 +55,11 @@ func (s *show) play(ctx context.Context) error {
 		title string
 		run   func(context.Context) error
 	}{
-		{"kubectl apply: two teams, two queues, five agents, a telephone without a person, a mailbox", s.apply},
+		{"kubectl apply: two teams, two queues, five agents, a telephone without a person, a mailbox with its flow", s.apply},
 		{"A phone registers with the password Ringmaster generated; a wrong one is refused", s.register},
 		{"Alice calls Bob", s.callEachOther},
 		{"Alice and Bob sign in; Bob pauses; a customer calls the hotline; the call is recorded", s.callQueue},
-		{"A customer writes to support@example.test; Alice answers", s.mail},
+		{"A customer writes to support@example.test: a flow acknowledges, Alice answers", s.mail},
 		{"Carol signs in at the telephone in the lobby", s.hotDesk},
 		{"What kubectl shows now", s.get},
 		{"Erin leaves: kubectl delete agent erin", s.remove},
@@ -82,7 +81,7 @@ func (s *show) apply(ctx context.Context) error {
 	start := time.Now()
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s",
 		"agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
-		"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main"); err != nil {
+		"team/billing", "team/support", "queue/hotline", "queue/mail", "routingflow/incoming", "emailaccount/support", "dispositionset/support", "cannedanswerset/orders", "pbx/main"); err != nil {
 		return err
 	}
 	say("all of them are Ready after %s: Asterisk has the phones and the queue, the mailbox is connected", time.Since(start).Round(100*time.Millisecond))
@@ -239,43 +238,6 @@ func (s *show) awaitDuty(ctx context.Context) error {
 			return fmt.Errorf("waiting for the queue to follow presence:\n%s%w", out, err)
 		}
 	}
-}
-
-func (s *show) mail(ctx context.Context) error {
-	const subject = "Where is my order 4711?"
-	if err := customer.Send(s.stack.Vars["RINGMASTER_SMTP"], "casey@example.test", "support@example.test", subject,
-		"Hello, I ordered a lamp two weeks ago."); err != nil {
-		return err
-	}
-	sent := time.Now()
-	say("casey@example.test writes: %s", subject)
-	offer, err := s.desks["alice"].WaitForOffer(ctx, subject)
-	if err != nil {
-		return fmt.Errorf("waiting for the offer: %w", err)
-	}
-	say("after %s it is on Alice's desk, not on Bob's, who is paused", time.Since(sent).Round(10*time.Millisecond))
-	if err := s.desks["alice"].Command(ctx, offer.ID, "accept"); err != nil {
-		return err
-	}
-	detail, err := s.desks["alice"].Interaction(ctx, offer.ID)
-	if err != nil {
-		return err
-	}
-	say("Alice accepts and reads: %q", strings.TrimSpace(detail.Messages[0].Text))
-	if _, err := s.desks["alice"].Reply(ctx, offer.ID, "Hello Casey, your lamp arrives tomorrow."); err != nil {
-		return err
-	}
-	answer, err := customer.Mailbox{
-		Addr: s.stack.Vars["RINGMASTER_IMAPS"], User: "casey@example.test", Password: s.stack.Dovecot.Password("casey"), CA: s.ca,
-	}.WaitFor(ctx, "Re: "+subject)
-	if err != nil {
-		return err
-	}
-	if !strings.Contains(answer.Text, "lamp arrives tomorrow") || answer.InReplyTo == "" {
-		return fmt.Errorf("the answer is not the one Alice wrote, or does not say what it answers: %+v", answer)
-	}
-	say("in Casey's mailbox: %s, from %s, in the same thread", answer.Subject, answer.From)
-	return s.desks["alice"].Command(ctx, offer.ID, "close")
 }
 
 func (s *show) get(ctx context.Context) error {

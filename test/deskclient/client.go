@@ -129,6 +129,33 @@ func (c *Client) Reply(ctx context.Context, id, text string) (m desk.Message, er
 	return m, c.do(ctx, http.MethodPost, "/v1/interactions/"+url.PathEscape(id)+"/replies", map[string]string{"text": text}, &m)
 }
 
+// Close ends the conversation with a disposition.
+func (c *Client) Close(ctx context.Context, id, disposition string) error {
+	return c.do(ctx, http.MethodPost, "/v1/interactions/"+url.PathEscape(id)+"/close", map[string]string{"disposition": disposition}, nil)
+}
+
+// Dispositions an interaction can be closed with.
+func (c *Client) Dispositions(ctx context.Context, id string) ([]desk.Disposition, error) {
+	var out struct {
+		Dispositions []desk.Disposition `json:"dispositions"`
+	}
+	err := c.do(ctx, http.MethodGet, "/v1/interactions/"+url.PathEscape(id)+"/dispositions", nil, &out)
+	return out.Dispositions, err
+}
+
+// CannedAnswers are the ready texts for an interaction, by their keys.
+func (c *Client) CannedAnswers(ctx context.Context, id string) (map[string]string, error) {
+	var out struct {
+		CannedAnswers []desk.CannedAnswer `json:"cannedAnswers"`
+	}
+	err := c.do(ctx, http.MethodGet, "/v1/interactions/"+url.PathEscape(id)+"/canned-answers", nil, &out)
+	texts := map[string]string{}
+	for _, a := range out.CannedAnswers {
+		texts[a.Key] = a.Text
+	}
+	return texts, err
+}
+
 // WaitForOffer returns the first interaction offered to the agent, with a subject if one is given. It watches the event stream.
 func (c *Client) WaitForOffer(ctx context.Context, subject string) (desk.Interaction, error) {
 	ctx, cancel := context.WithCancel(ctx)

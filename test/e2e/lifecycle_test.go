@@ -15,7 +15,8 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 
 	It("becomes Ready", func(ctx SpecContext) {
 		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
-			"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main", "contactcenter/acme")
+			"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main", "contactcenter/acme",
+			"routingflow/incoming", "schedule/office", "messagetemplate/receipt", "messagetemplate/letter", "dispositionset/support", "cannedanswerset/orders")
 	}, SpecTimeout(patience))
 
 	It("says at a glance who is registered, in which queues, and which mailbox is connected", func(ctx SpecContext) {
@@ -30,7 +31,7 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 		Eventually(rows(ctx, center, "teams", "billing")).Should(shows("MEMBERS", "3", "READY", "True"))
 		Eventually(rows(ctx, center, "queues", "hotline")).Should(shows("CHANNEL", "Voice", "NUMBER", "600", "MEMBERS", "5", "ON-DUTY", "1", "READY", "True"))
 		Eventually(rows(ctx, center, "emailaccounts", "support")).Should(shows(
-			"ADDRESS", "support@example.test", "QUEUE", "mail", "IMAP", "Ready", "SMTP", "Ready", "READY", "True"))
+			"ADDRESS", "support@example.test", "IMAP", "Ready", "SMTP", "Ready", "READY", "True"))
 		Eventually(rows(ctx, center, "pbxes", "main")).Should(shows("CONNECTED", "True", "IN-SYNC", "True", "ENDPOINTS", "6", "REGISTERED", "1", "READY", "True"))
 
 		Expect(d.SignOut(ctx)).To(Succeed())

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -279,7 +280,7 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 		},
 		"kustomization.yaml": kustomization{
 			Namespace: "contact-center",
-			Resources: []string{"center", "agents.yaml", "telephones.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml", "mail-ca.yaml"},
+			Resources: slices.Concat([]string{"center", "mail-ca.yaml"}, sampleFiles),
 			Patches: []patch{{Target: target{Kind: "EmailAccount"}, Patch: operations(
 				replace("/spec/imap/host", Loopback), replace("/spec/imap/port", imap), add("/spec/imap/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
 				replace("/spec/smtp/host", Loopback), replace("/spec/smtp/port", submission), add("/spec/smtp/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
@@ -303,11 +304,14 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 	return dir, e.copySamples(dir)
 }
 
+// sampleFiles are the manifests of config/samples beside its center.
+var sampleFiles = []string{"agents.yaml", "telephones.yaml", "teams.yaml", "queues.yaml", "flow.yaml", "answers.yaml", "mailbox.yaml"}
+
 // copySamples brings the files of config/samples here: a kustomization may refer to other ones outside of its directory, but not to
 // single files, and config/samples as a whole would bring its center a second time.
 func (e *Env) copySamples(dir string) error {
 	var errs []error
-	for _, name := range []string{"agents.yaml", "telephones.yaml", "teams.yaml", "queues.yaml", "mailbox.yaml"} {
+	for _, name := range sampleFiles {
 		raw, err := os.ReadFile(filepath.Join(e.checkout, "config", "samples", name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), raw, 0o644)
