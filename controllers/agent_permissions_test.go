@@ -77,7 +77,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 	}
 	want := desk.Permissions{
 		Role:              "Agent",
-		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Email", "Voicemail"},
+		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Contacts", "Email", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
 		SensitiveData: "Masked", MaskedCharacters: 7,
 	}

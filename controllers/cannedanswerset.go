@@ -48,7 +48,7 @@ func (k *cannedKind) Finalize(ctx context.Context, c *v1alpha1.CannedAnswerSet) 
 }
 
 func (k *cannedKind) Reconcile(ctx context.Context, c *v1alpha1.CannedAnswerSet, s *scope) error {
-	scope, ref := scopeOf(c.Spec.Scope, c.Spec.EmailAccountRef, c.Spec.QueueRef)
+	scope, ref := scopeOf(c.Spec.Scope, c.Spec.EmailAccountRef, c.Spec.QueueRef, c.Spec.ContactListRef)
 	set := store.CannedAnswerSet{Key: storeKey(c), Scope: scope, Ref: ref}
 	kept, err := k.store.CannedFileSizes(ctx, set.Key)
 	if err != nil {

@@ -25,7 +25,7 @@ func (k *dispositionKind) Reconcile(ctx context.Context, d *v1alpha1.Disposition
 	if err != nil {
 		return s.invalid(v1alpha1.ConditionReady, err)
 	}
-	scope, ref := scopeOf(d.Spec.Scope, d.Spec.EmailAccountRef, d.Spec.QueueRef)
+	scope, ref := scopeOf(d.Spec.Scope, d.Spec.EmailAccountRef, d.Spec.QueueRef, d.Spec.ContactListRef)
 	if err := k.store.PutDispositionSet(ctx, store.DispositionSet{Key: storeKey(d), Scope: scope, Ref: ref, Items: items}); err != nil {
 		return fmt.Errorf("recording the set: %w", err)
 	}
@@ -40,8 +40,8 @@ func (k *dispositionKind) Finalize(ctx context.Context, d *v1alpha1.DispositionS
 }
 
 // scopeOf is the scope of a set and the object it is about; the schema allows at most one.
-func scopeOf(scope v1alpha1.SetScope, account, queue *v1alpha1.ObjectReference) (store.SetScope, string) {
-	for _, ref := range []*v1alpha1.ObjectReference{account, queue} {
+func scopeOf(scope v1alpha1.SetScope, refs ...*v1alpha1.ObjectReference) (store.SetScope, string) {
+	for _, ref := range refs {
 		if ref != nil {
 			return store.SetScope(scope), ref.Name
 		}

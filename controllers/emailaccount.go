@@ -51,10 +51,11 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if stallOn(s, problems, v1alpha1.ConditionIMAPReady) {
 		return nil
 	}
+	contactList, _ := contactListOf(e, center)
 	err = k.store.PutAccount(ctx, store.Account{
 		Key: storeKey(e), Label: e.Spec.Key, DisplayName: displayName(e.Spec.DisplayName, e.Name), Address: e.Spec.Address,
 		Queue: e.Spec.Routing.QueueRef.Name, Flow: e.Spec.Routing.FlowRef.Name, Active: e.Spec.State != v1alpha1.Inactive,
-		Desk:    accountDesk(e),
+		Desk: accountDesk(e), ContactList: contactList,
 		Routing: routingRules(e, center),
 	})
 	if reportTaken(s, err, v1alpha1.ConditionIMAPReady, v1alpha1.ReasonAddressTaken) {
@@ -73,6 +74,9 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 		return err
 	}
 	if err := k.showTemplate(ctx, e, s); err != nil {
+		return err
+	}
+	if err := k.showContactList(ctx, e, center, s); err != nil {
 		return err
 	}
 	e.Status.Effective = effectiveAccount(e)

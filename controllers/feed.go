@@ -30,6 +30,7 @@ type feed struct {
 	pbxes    pokes
 	// telephones show who sits there; snapshots hold whose queues ring there.
 	telephones, snapshots pokes
+	contactLists          pokes
 	// command is called when an agent asks something of a call.
 	command func()
 	// voicemail is called when an agent has more or fewer voice messages than before.
@@ -119,6 +120,8 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 		f.pokePBXes(ctx, e.Namespace)
 	case store.EventCallCommand:
 		f.command()
+	case store.EventContacts:
+		f.contactLists.coalesced(key)
 	case store.EventAccountStatus:
 		f.accounts.coalesced(key)
 	case store.EventRegistration:

@@ -53,11 +53,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		mgr: mgr, c: mgr.GetClient(), o: o, model: voiceModel{reader: mgr.GetClient(), store: o.Store, stateDir: func(pbx string) string { return o.Link.Status(pbx).StateDir }},
 		checker: admission.Checker{Reader: mgr.GetClient(), Rivals: admission.OlderHolder},
 		pacer:   newPacer(), link: newLinkView(o.Link),
-		agents: newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(), telephones: newPokes(), snapshots: newPokes(),
+		agents: newPokes(), queues: newPokes(), accounts: newPokes(), pbxes: newPokes(), telephones: newPokes(), snapshots: newPokes(), contactLists: newPokes(),
 	}
 	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addDispositions, w.addCannedAnswers, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addContactLists, w.addDispositions, w.addCannedAnswers, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -89,6 +89,7 @@ type wiring struct {
 	phones                          phones
 	agents, queues, accounts, pbxes pokes
 	telephones, snapshots           pokes
+	contactLists                    pokes
 }
 
 // ours passes changes of the specification or of labels and annotations, not of a status.
@@ -184,6 +185,7 @@ func (w *wiring) addAccounts() error {
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.RoutingFlow{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfFlow), builder.WithPredicates(bornOrGone)).
+		Watches(&v1alpha1.ContactList{}, handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.EmailAccountList](w.c)), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfLayout), builder.WithPredicates(ours)).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(byContent[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Agent{}, later(handler.EnqueueRequestsFromMapFunc(w.assigningAccounts)), builder.WithPredicates(membershipChanged)).
@@ -254,7 +256,7 @@ func (w *wiring) addFeed() error {
 	}
 	return w.mgr.Add(&feed{
 		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
-		telephones: w.telephones, snapshots: w.snapshots, command: commands.notice, voicemail: notices.notice,
+		telephones: w.telephones, snapshots: w.snapshots, contactLists: w.contactLists, command: commands.notice, voicemail: notices.notice,
 	})
 }
 

@@ -26,9 +26,10 @@ const MaxCannedFile = 16 << 20
 // CannedAnswerSetSpec describes texts that agents put into their answers.
 // +kubebuilder:validation:XValidation:rule="self.scope == 'Queue' ? has(self.queueRef) : !has(self.queueRef)",message="queueRef is required for scope Queue and forbidden for the others"
 // +kubebuilder:validation:XValidation:rule="self.scope == 'EmailAccount' || !has(self.emailAccountRef)",message="emailAccountRef is only for scope EmailAccount"
+// +kubebuilder:validation:XValidation:rule="self.scope == 'ContactList' ? has(self.contactListRef) : !has(self.contactListRef)",message="contactListRef is required for scope ContactList and forbidden for the others"
 type CannedAnswerSetSpec struct {
-	// scope: Global (every interaction), EmailAccount (those of emailAccountRef and of the accounts that name the set in cannedAnswerSetRefs) or Queue (those
-	// of queueRef). Accounts may name a set of any scope. Default Global.
+	// scope: Global (every interaction), EmailAccount (those of emailAccountRef and of the accounts that name the set in cannedAnswerSetRefs), ContactList
+	// (those of the accounts that store their contacts in contactListRef) or Queue (those of queueRef). Accounts may name a set of any scope. Default Global.
 	// +optional
 	// +kubebuilder:default=Global
 	Scope SetScope `json:"scope,omitempty"`
@@ -39,6 +40,9 @@ type CannedAnswerSetSpec struct {
 	// queueRef is the queue of scope Queue.
 	// +optional
 	QueueRef *ObjectReference `json:"queueRef,omitempty"`
+	// contactListRef is the ContactList of scope ContactList.
+	// +optional
+	ContactListRef *ObjectReference `json:"contactListRef,omitempty"`
 	// items in the order agents see them.
 	// +required
 	// +listType=map
@@ -52,7 +56,7 @@ type CannedAnswerSetSpec struct {
 // +kubebuilder:validation:XValidation:rule="has(self.value) != has(self.valueFrom)",message="exactly one of value and valueFrom is required"
 type CannedAnswer struct {
 	// key that agents call it by: 1 to 32 letters, digits, _, . and -, unique in the set. Where two sets of an interaction have the same, the account's counts
-	// before the queue's, and that before a global one.
+	// before the queue's, that before the contact list's, and that before a global one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=32

@@ -58,6 +58,8 @@ const (
 	ConditionVariablesKnown = "VariablesKnown"
 	// ConditionTemplateReady (EmailAccount) is present with spec.template: its layout and logo can be used. It does not count for Ready.
 	ConditionTemplateReady = "TemplateReady"
+	// ConditionContactListFound (EmailAccount) is present with a contact list: it exists. It does not count for Ready.
+	ConditionContactListFound = "ContactListFound"
 	// ConditionAgentsAssigned (EmailAccount): agents see all interactions of the account. It does not count for Ready.
 	ConditionAgentsAssigned = "AgentsAssigned"
 	// ConditionReferencesResolved (RoutingFlow): what its steps refer to exists and can be used.

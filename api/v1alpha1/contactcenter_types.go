@@ -233,6 +233,9 @@ type EmailDefaults struct {
 	// +kubebuilder:default=Account
 	// +kubebuilder:validation:Enum=Account;Alias
 	FromName string `json:"fromName,omitempty"`
+	// contactListRef is the ContactList of accounts that name none. Default: none, their customers become no contacts.
+	// +optional
+	ContactListRef *ObjectReference `json:"contactListRef,omitempty"`
 }
 
 // Values of EmailDefaults.FromName.

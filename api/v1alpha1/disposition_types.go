@@ -8,23 +8,25 @@ import (
 const MaxDispositionDepth = 3
 
 // SetScope says which interactions a set is for.
-// +kubebuilder:validation:Enum=Global;EmailAccount;Queue
+// +kubebuilder:validation:Enum=Global;EmailAccount;ContactList;Queue
 type SetScope string
 
 // Values of SetScope.
 const (
 	ScopeGlobal       SetScope = "Global"
 	ScopeEmailAccount SetScope = "EmailAccount"
+	ScopeContactList  SetScope = "ContactList"
 	ScopeQueue        SetScope = "Queue"
 )
 
 // DispositionSetSpec describes the results agents classify conversations by.
 // +kubebuilder:validation:XValidation:rule="self.scope == 'Queue' ? has(self.queueRef) : !has(self.queueRef)",message="queueRef is required for scope Queue and forbidden for the others"
 // +kubebuilder:validation:XValidation:rule="self.scope == 'EmailAccount' || !has(self.emailAccountRef)",message="emailAccountRef is only for scope EmailAccount"
+// +kubebuilder:validation:XValidation:rule="self.scope == 'ContactList' ? has(self.contactListRef) : !has(self.contactListRef)",message="contactListRef is required for scope ContactList and forbidden for the others"
 // +kubebuilder:validation:XValidation:rule="[self.items.filter(i, !has(i.parent)).map(i, i.name)].all(first, [self.items.filter(i, has(i.parent) && i.parent in first).map(i, i.name)].all(second, self.items.all(i, !has(i.parent) || i.parent in first || i.parent in second)))",message="every parent must be an item of the set, without cycles and at most 3 levels deep"
 type DispositionSetSpec struct {
-	// scope: Global (every interaction), EmailAccount (those of emailAccountRef and of the accounts that name the set in dispositionSetRefs) or Queue (those of
-	// queueRef). Accounts may name a set of any scope. Default Global.
+	// scope: Global (every interaction), EmailAccount (those of emailAccountRef and of the accounts that name the set in dispositionSetRefs), ContactList
+	// (those of the accounts that store their contacts in contactListRef) or Queue (those of queueRef). Accounts may name a set of any scope. Default Global.
 	// +optional
 	// +kubebuilder:default=Global
 	Scope SetScope `json:"scope,omitempty"`
@@ -35,6 +37,9 @@ type DispositionSetSpec struct {
 	// queueRef is the queue of scope Queue.
 	// +optional
 	QueueRef *ObjectReference `json:"queueRef,omitempty"`
+	// contactListRef is the ContactList of scope ContactList.
+	// +optional
+	ContactListRef *ObjectReference `json:"contactListRef,omitempty"`
 	// items in the order agents see them, level by level.
 	// +required
 	// +listType=map

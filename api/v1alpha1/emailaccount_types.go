@@ -93,6 +93,11 @@ type EmailAccountSpec struct {
 	// +kubebuilder:default={}
 	Drafts EmailDrafts `json:"drafts,omitempty"`
 
+	// contactListRef is the ContactList that those who write become contacts of; machines do not. While it does not exist (condition ContactListFound) nobody
+	// does. Default: the ContactCenter's spec.email.contactListRef.
+	// +optional
+	ContactListRef *ObjectReference `json:"contactListRef,omitempty"`
+
 	// deletionPolicy of the account's interactions. When it is deleted, those that are not closed are closed first, with the built-in disposition
 	// AccountDeleted. Retain then keeps all with their messages, and an account of the same name takes answers to them up. Purge removes them,
 	// what was transferred to another account aside. The mailbox on the server is never touched. Default Retain.
@@ -259,7 +264,7 @@ type EmailAccountStatus struct {
 
 // EmailAccount is a mailbox that agents answer together.
 //
-// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; CertificateNotVerified while AcceptAny.
+// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; ContactListFound with a contact list; CertificateNotVerified while AcceptAny.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster

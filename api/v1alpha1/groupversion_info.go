@@ -28,6 +28,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&Agent{}, &AgentList{},
 		&CannedAnswerSet{}, &CannedAnswerSetList{},
 		&ContactCenter{}, &ContactCenterList{},
+		&ContactList{}, &ContactListList{},
 		&DispositionSet{}, &DispositionSetList{},
 		&EmailAccount{}, &EmailAccountList{},
 		&MessageTemplate{}, &MessageTemplateList{},

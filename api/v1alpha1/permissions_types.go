@@ -16,7 +16,7 @@ type DownloadPermissions struct {
 	Recordings Permission `json:"recordings,omitempty"`
 }
 
-// ModulePermissions say which parts of the desk an agent has. The names known now are Colleagues, Email, Voice and Voicemail; others are accepted with a
+// ModulePermissions say which parts of the desk an agent has. The names known now are Colleagues, Contacts, Email, Voice and Voicemail; others are accepted with a
 // warning, so that a manifest may be older or newer than the operator. A module that an agent lacks is not in the menu and its lists are refused with 403; what a
 // queue gives the agent arrives all the same, and queue membership does not change.
 // +kubebuilder:validation:XValidation:rule="!has(self.list) || self.policy == 'List'",message="list is only for policy List"
@@ -52,6 +52,8 @@ type ModuleName string
 const (
 	// ModuleColleagues is the list of the center's agents and their presence.
 	ModuleColleagues ModuleName = "Colleagues"
+	// ModuleContacts is the list of customers.
+	ModuleContacts ModuleName = "Contacts"
 	// ModuleEmail is the list of e-mail interactions.
 	ModuleEmail ModuleName = "Email"
 	// ModuleVoice is the list of calls, the missed ones included.
@@ -62,7 +64,7 @@ const (
 
 // Modules are those this version knows, sorted.
 func Modules() []ModuleName {
-	return []ModuleName{ModuleColleagues, ModuleEmail, ModuleVoice, ModuleVoicemail}
+	return []ModuleName{ModuleColleagues, ModuleContacts, ModuleEmail, ModuleVoice, ModuleVoicemail}
 }
 
 // ModulePolicy says where the granted modules come from.

@@ -36,6 +36,12 @@ var kinds = []kind{
 	{"Telephone", func() client.ObjectList { return &v1alpha1.TelephoneList{} }},
 	{"Queue", func() client.ObjectList { return &v1alpha1.QueueList{} }},
 	{"EmailAccount", func() client.ObjectList { return &v1alpha1.EmailAccountList{} }},
+	{"RoutingFlow", func() client.ObjectList { return &v1alpha1.RoutingFlowList{} }},
+	{"Schedule", func() client.ObjectList { return &v1alpha1.ScheduleList{} }},
+	{"MessageTemplate", func() client.ObjectList { return &v1alpha1.MessageTemplateList{} }},
+	{"DispositionSet", func() client.ObjectList { return &v1alpha1.DispositionSetList{} }},
+	{"CannedAnswerSet", func() client.ObjectList { return &v1alpha1.CannedAnswerSetList{} }},
+	{"ContactList", func() client.ObjectList { return &v1alpha1.ContactListList{} }},
 }
 
 func statusCommand(c *cluster) *cobra.Command {

@@ -200,6 +200,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerCalls(api)
 	s.registerLists(api)
 	s.registerExport(api)
+	s.registerContacts(api)
 	s.registerInteractions(api)
 	s.registerTransfer(api)
 	s.registerMarks(api)

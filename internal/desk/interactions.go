@@ -77,6 +77,7 @@ type detailOutput struct {
 		Interaction
 		WaitDetail   string                  `json:"waitDetail,omitempty" example:"nobody available; bob paused" doc:"Why a queued interaction waits"`
 		Capabilities InteractionCapabilities `json:"capabilities" doc:"What the caller may do with it now"`
+		Contact      *Contact                `json:"contact,omitempty" doc:"The customer in the account's contact list; absent without one"`
 		Drafts       Drafting                `json:"drafts" doc:"How the account wants drafts to be kept"`
 		Messages     []Message               `json:"messages" doc:"Oldest first"`
 		History      []Transition            `json:"history" doc:"Oldest first: why it is where it is"`
@@ -122,6 +123,9 @@ func (s *server) getInteraction(ctx context.Context, in *idInput) (*detailOutput
 		return nil, s.fail(ctx, "reading an account", err)
 	}
 	out.Body.Drafts = drafting(account)
+	if out.Body.Contact, err = s.contactIn(ctx, i); err != nil {
+		return nil, s.fail(ctx, "reading a contact", err)
+	}
 	out.Body.Messages = make([]Message, 0, len(messages))
 	for _, m := range messages {
 		out.Body.Messages = append(out.Body.Messages, messageOf(m))

@@ -85,6 +85,10 @@ var sensitivities = map[string]sensitivity{
 	"Colleague.extension":   public,
 	"Colleague.name":        public,
 
+	"Contact.address": address,
+	"Contact.list":    public,
+	"Contact.name":    name,
+
 	"Customer.address": address,
 	"Customer.name":    name,
 

@@ -109,6 +109,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 		Key: "hello", Value: "Dear {{ customer.name }}, you wrote from {{ customer.address }}",
 		Attachments: []store.CannedFile{{Attachment: store.Attachment{Name: "prices.pdf", ContentType: "application/pdf", Size: 10}, SHA256: "sum"}},
 	}}}))
+	f.storeContacts()
 	stream := f.stream(token, "")
 	id := f.receiveRaw(maskedCustomerMail)
 	f.route()

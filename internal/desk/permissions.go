@@ -75,6 +75,7 @@ const (
 
 	// A module's lists need it; what a queue gave the agent does not.
 	moduleColleagues = permission("permissions.modules." + v1alpha1.ModuleColleagues)
+	moduleContacts   = permission("permissions.modules." + v1alpha1.ModuleContacts)
 	moduleEmail      = permission("permissions.modules." + v1alpha1.ModuleEmail)
 	moduleVoice      = permission("permissions.modules." + v1alpha1.ModuleVoice)
 	moduleVoicemail  = permission("permissions.modules." + v1alpha1.ModuleVoicemail)
@@ -88,7 +89,7 @@ func (p Permissions) allows(wanted permission) bool {
 		return p.Downloads.Interactions == SettingAllowed
 	case sensitiveData:
 		return p.SensitiveData != SensitiveMasked
-	case moduleColleagues, moduleEmail, moduleVoice, moduleVoicemail:
+	case moduleColleagues, moduleContacts, moduleEmail, moduleVoice, moduleVoicemail:
 	}
 	return slices.ContainsFunc(p.Modules, func(m string) bool { return wanted == permission("permissions.modules."+m) })
 }

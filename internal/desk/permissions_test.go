@@ -24,7 +24,7 @@ func (f *fixture) permit(name string, p desk.Permissions) {
 
 func allowed() desk.Permissions {
 	return desk.Permissions{
-		Role: "Agent", InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Email", "Voice", "Voicemail"},
+		Role: "Agent", InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Contacts", "Email", "Voice", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Allowed", Interactions: "Allowed", Recordings: "Allowed"},
 		SensitiveData: "Visible",
 	}
@@ -67,6 +67,7 @@ func TestPermissionsOfOperations(t *testing.T) {
 		"export":      {noInteractions, "/v1/interactions.csv", "downloads.interactions"},
 		"its module":  {without("Email"), "/v1/interactions.csv", "modules.Email"},
 		"colleagues":  {without("Colleagues"), "/v1/agents", "modules.Colleagues"},
+		"contacts":    {without("Contacts"), "/v1/contacts", "modules.Contacts"},
 		"attachment":  {noAttachments, message + "/attachments/0", "downloads.attachments"},
 		"raw message": {noAttachments, message + "/raw", "downloads.attachments"},
 	} {
@@ -104,7 +105,7 @@ func TestMenuAndProfileShowPermissions(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 	menu := f.want(200, "", token, "GET", "/v1/me/menu", nil)
-	if diff := cmp.Diff([]any{"Colleagues", "Email", "Voicemail"}, menu.at("modules")); diff != "" {
+	if diff := cmp.Diff([]any{"Colleagues", "Contacts", "Email", "Voicemail"}, menu.at("modules")); diff != "" {
 		t.Errorf("menu (-want +got):\n%s", diff)
 	}
 	f.permit("alice", desk.Permissions{})

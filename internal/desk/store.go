@@ -16,6 +16,7 @@ type Store interface {
 	presences
 	conversations
 	answers
+	contacts
 	disposals
 	cannedAnswers
 	outgoing

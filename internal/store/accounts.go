@@ -19,7 +19,7 @@ func queuesOf(ctx context.Context, c conn, agent Key) ([]string, error) {
 func scanAccount(s scanner) (Account, error) {
 	var a Account
 	var desk, rules string
-	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active, &desk, &rules, &a.Flow)
+	err := s.Scan(&a.Namespace, &a.Name, &a.Label, &a.DisplayName, &a.Address, &a.Queue, &a.Active, &desk, &rules, &a.Flow, &a.ContactList)
 	if err != nil {
 		return Account{}, err
 	}
@@ -31,7 +31,7 @@ func scanAccount(s scanner) (Account, error) {
 
 func getAccount(ctx context.Context, c conn, key Key) (Account, error) {
 	return one(ctx, c, scanAccount,
-		"SELECT namespace, name, label, display_name, address, queue, active, desk, routing, flow FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
+		"SELECT namespace, name, label, display_name, address, queue, active, desk, routing, flow, contact_list FROM accounts WHERE namespace = ? AND name = ?", key.Namespace, key.Name)
 }
 
 // GetAccount implements Directory.
@@ -50,11 +50,11 @@ func (db *DB) PutAccount(ctx context.Context, a Account) error {
 	}
 	return db.write(ctx, "put account", func(t *tx) error {
 		t.wake = true
-		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active, desk, routing, flow)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
+		_, err := t.exec(ctx, `INSERT INTO accounts (namespace, name, label, display_name, address, queue, active, desk, routing, flow, contact_list)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET label = excluded.label,
 			display_name = excluded.display_name, address = excluded.address, queue = excluded.queue, active = excluded.active,
-			desk = excluded.desk, routing = excluded.routing, flow = excluded.flow`,
-			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active, toJSON(a.Desk), toJSON(a.Routing), a.Flow)
+			desk = excluded.desk, routing = excluded.routing, flow = excluded.flow, contact_list = excluded.contact_list`,
+			a.Namespace, a.Name, a.Label, a.DisplayName, a.Address, a.Queue, a.Active, toJSON(a.Desk), toJSON(a.Routing), a.Flow, a.ContactList)
 		return err
 	})
 }

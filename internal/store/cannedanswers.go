@@ -111,10 +111,14 @@ func (db *DB) CannedAnswersOf(ctx context.Context, namespace, interactionID stri
 	if err != nil {
 		return nil, fmt.Errorf("store: canned answers of %s: %w", interactionID, err)
 	}
+	w, err := db.read().wantingOf(ctx, i, settings.CannedAnswerSets)
+	if err != nil {
+		return nil, fmt.Errorf("store: canned answers of %s: %w", interactionID, err)
+	}
 	slices.SortFunc(sets, func(a, b CannedAnswerSet) int { return compareNames(a.Key, b.Key) })
 	var answers []CannedAnswer
 	seen := map[string]bool{}
-	for _, s := range merged(sets, func(s CannedAnswerSet) (string, SetScope, string) { return s.Name, s.Scope, s.Ref }, i, settings.CannedAnswerSets) {
+	for _, s := range merged(sets, func(s CannedAnswerSet) (string, SetScope, string) { return s.Name, s.Scope, s.Ref }, w) {
 		for _, item := range s.Items {
 			if !seen[item.Key] {
 				seen[item.Key], item.Set = true, s.Name

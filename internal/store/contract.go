@@ -23,6 +23,7 @@ type Store interface {
 	SystemMails
 	Answers
 	SignInSecurity
+	Contacts
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

@@ -11,7 +11,7 @@ type Answers interface {
 	PutDispositionSet(ctx context.Context, s DispositionSet) error
 	// DeleteDispositionSet keeps what interactions were closed with; deleting what is not there is not an error.
 	DeleteDispositionSet(ctx context.Context, key Key) error
-	// DispositionsOf an interaction: those of its account (by scope or by name), of its queue, and global ones.
+	// DispositionsOf an interaction: those of its account (by scope or by name), of its queue, of its account's contact list, and global ones.
 	DispositionsOf(ctx context.Context, namespace, interactionID string) (Dispositions, error)
 	// PutCannedAnswerSet also forgets files that the set does not use any more. ErrNotFound: a file that it uses was not put before.
 	PutCannedAnswerSet(ctx context.Context, s CannedAnswerSet) error
@@ -22,7 +22,7 @@ type Answers interface {
 	// CannedFileSizes of the files that are kept for a set, by their sums.
 	CannedFileSizes(ctx context.Context, set Key) (map[string]int64, error)
 	GetCannedFile(ctx context.Context, set Key, sum string) ([]byte, error)
-	// CannedAnswersOf an interaction: those of its account (by scope or by name), of its queue, and global ones; each key once.
+	// CannedAnswersOf an interaction: those of its account (by scope or by name), of its queue, of its account's contact list, and global ones; each key once.
 	CannedAnswersOf(ctx context.Context, namespace, interactionID string) ([]CannedAnswer, error)
 
 	// BeginDisposing notes that the agent, with whom the interaction is open, has begun to dispose it. When the account pauses for that, an

@@ -95,6 +95,7 @@ func connectionLost(err error) bool {
 var sqliteRewriter = strings.NewReplacer(
 	" FOR UPDATE SKIP LOCKED", "",
 	" FOR UPDATE", "",
+	" FOR SHARE", "",
 	"= ANY(?)", "IN (SELECT value FROM json_each(?))",
 	"jsonb_array_elements_text(CAST(tags AS jsonb)) AS tag(value)", "json_each(tags) AS tag",
 )

@@ -80,27 +80,42 @@ func (db *DB) DeleteDispositionSet(ctx context.Context, key Key) error {
 	})
 }
 
-// rank orders the sets that an interaction has: those of its account, those of its queue, global ones. ok is false for the others.
-func rank(name string, scope SetScope, ref string, i Interaction, named []string) (rank int, ok bool) {
+// wanting is what decides which sets an interaction has.
+type wanting struct {
+	account, queue, contactList string
+	// named by the account.
+	named []string
+}
+
+// wantingOf an interaction whose account names some sets.
+func (c conn) wantingOf(ctx context.Context, i Interaction, named []string) (wanting, error) {
+	list, err := one(ctx, c, scalar[string], "SELECT contact_list FROM accounts WHERE namespace = ? AND name = ?", i.Namespace, i.Account)
+	return wanting{account: i.Account, queue: i.Queue, contactList: list, named: named}, ignoreNotFound(err)
+}
+
+// rank orders the sets that an interaction has: those of its account, of its queue, of its contact list, global ones. ok is false for the others.
+func (w wanting) rank(name string, scope SetScope, ref string) (rank int, ok bool) {
 	switch {
-	case slices.Contains(named, name), scope == ScopeAccount && ref != "" && ref == i.Account:
+	case slices.Contains(w.named, name), scope == ScopeAccount && ref != "" && ref == w.account:
 		return 0, true
-	case scope == ScopeQueue && ref == i.Queue:
+	case scope == ScopeQueue && ref == w.queue:
 		return 1, true
+	case scope == ScopeContactList && ref == w.contactList:
+		return 2, true
 	}
-	return 2, scope == ScopeGlobal
+	return 3, scope == ScopeGlobal
 }
 
 // merged picks the sets of an interaction, those of its account first, and within a rank by name.
-func merged[T any](sets []T, of func(T) (name string, scope SetScope, ref string), i Interaction, named []string) []T {
-	var ranks [3][]T
+func merged[T any](sets []T, of func(T) (name string, scope SetScope, ref string), w wanting) []T {
+	var ranks [4][]T
 	for _, s := range sets {
 		name, scope, ref := of(s)
-		if n, ok := rank(name, scope, ref, i, named); ok {
+		if n, ok := w.rank(name, scope, ref); ok {
 			ranks[n] = append(ranks[n], s)
 		}
 	}
-	return slices.Concat(ranks[0], ranks[1], ranks[2])
+	return slices.Concat(ranks[:]...)
 }
 
 func (c conn) dispositionsOf(ctx context.Context, i Interaction) (Dispositions, error) {
@@ -112,10 +127,14 @@ func (c conn) dispositionsOf(ctx context.Context, i Interaction) (Dispositions, 
 	if err != nil {
 		return Dispositions{}, err
 	}
+	w, err := c.wantingOf(ctx, i, settings.DispositionSets)
+	if err != nil {
+		return Dispositions{}, err
+	}
 	slices.SortFunc(sets, func(a, b DispositionSet) int { return compareNames(a.Key, b.Key) })
 	d := Dispositions{Mandatory: settings.DispositionMandatory, PauseWhileDisposing: settings.PauseWhileDisposing}
 	seen := map[string]bool{}
-	for _, s := range merged(sets, func(s DispositionSet) (string, SetScope, string) { return s.Name, s.Scope, s.Ref }, i, settings.DispositionSets) {
+	for _, s := range merged(sets, func(s DispositionSet) (string, SetScope, string) { return s.Name, s.Scope, s.Ref }, w) {
 		for _, item := range s.Items {
 			if !seen[item.Path] {
 				seen[item.Path] = true

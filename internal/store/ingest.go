@@ -66,6 +66,9 @@ type ingest struct {
 	threads   map[string]string // interaction ids by thread key
 	rows      map[string]*interactionRow
 	fallback  map[string]bool // queues that exist, by name
+	// contactList is where senders of new mails go, "" = nowhere; senders are by what they are known by.
+	contactList string
+	senders     map[string]sender
 
 	newLocations, newMessages, newRaws, newKeys, newInteractions [][]any
 	newRuns                                                      [][]any
@@ -215,7 +218,10 @@ func (in *ingest) loadQueues(ctx context.Context) error {
 	}
 	in.flow = a.Flow
 	in.rules = map[string]routing.Rules{in.account.Name: a.Routing}
-	return err
+	if err != nil {
+		return err
+	}
+	return in.loadContactList(ctx, a.ContactList)
 }
 
 // mail decides what becomes of one mail.
@@ -353,6 +359,9 @@ func (in *ingest) write(ctx context.Context) error {
 	if err := in.save(ctx, in.changed...); err != nil {
 		return err
 	}
+	if err := in.saveContacts(ctx); err != nil {
+		return err
+	}
 	if in.ingested == 0 && in.quarantined == 0 {
 		return nil
 	}
@@ -387,6 +396,7 @@ func (in *ingest) add(m *IngestMail, r *interactionRow) (string, error) {
 			in.threads[key] = r.ID
 		}
 	}
+	in.meet(m)
 	in.contents[m.SHA256], in.of[id] = id, r.ID
 	r.MessageCount++
 	r.LastDirection, r.Read, r.UpdatedAt = Inbound, false, time.UnixMicro(in.now).UTC()

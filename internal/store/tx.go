@@ -140,7 +140,7 @@ func (c conn) insert(ctx context.Context, into, onConflict string, rows ...[]any
 }
 
 // tx is a write transaction. Locks are always taken in this order, so that transactions never wait for each other
-// in a circle: center or lease, interactions by id, calls by id, the presence of agents by name, queues by name, the event counter. The last two happen in
+// in a circle: center or lease, interactions by id, calls by id, a contact list and its contacts by address, the presence of agents by name, queues by name, the event counter. The last two happen in
 // commit, from what the transaction collected.
 type tx struct {
 	conn

@@ -149,6 +149,8 @@ type Account struct {
 	Desk AccountDesk
 	// Routing are the rules for replies, timeouts and transfers.
 	Routing routing.Rules
+	// ContactList that those who write become contacts of, once it exists; empty for none.
+	ContactList string
 }
 
 // Presence of an agent, runtime state that never lives in a spec.
@@ -435,6 +437,7 @@ const (
 	EventPermissions   = "permissions.changed" // subject: agent name
 	EventCall          = "call.updated"        // subject: call id, also below
 	EventCallCommand   = "call.command"        // for the leader only; subject: command id
+	EventContacts      = "contacts"            // for the leader only: a list has more of them; subject: its name
 	EventSystemMail    = "system.mail"         // for the mail workers only; subject: account name
 
 	EventClientLogsEnabled  = "clientLogs.enabled" // subject: agent name

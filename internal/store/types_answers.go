@@ -20,6 +20,8 @@ const (
 	ScopeGlobal  SetScope = "Global"
 	ScopeAccount SetScope = "EmailAccount"
 	ScopeQueue   SetScope = "Queue"
+	// ScopeContactList is for the accounts that store their contacts in a list.
+	ScopeContactList SetScope = "ContactList"
 )
 
 // ReasonDisposition is why an agent is paused who must choose a disposition.
@@ -41,7 +43,7 @@ type AnswerSettings struct {
 type DispositionSet struct {
 	Key
 	Scope SetScope
-	// Ref is the account or queue of the scope; empty for ScopeGlobal, and for a set that only accounts naming it have.
+	// Ref is the account, queue or contact list of the scope; empty for ScopeGlobal, and for a set that only accounts naming it have.
 	Ref   string
 	Items []Disposition
 }
@@ -57,7 +59,7 @@ type Disposition struct {
 type Dispositions struct {
 	Mandatory           bool
 	PauseWhileDisposing bool
-	// Items of the account first, then of the queue, then global ones; each path once.
+	// Items of the account first, then of the queue, of the contact list, and global ones; each path once.
 	Items []Disposition
 }
 

@@ -240,7 +240,7 @@ func TestSamplesAreAccepted(t *testing.T) {
 	kubectl(t, []byte("{apiVersion: v1, kind: Namespace, metadata: {name: contact-center}}"), "apply", "-f", "-")
 	out := kubectl(t, nil, "apply", "--dry-run=server", "--validate=strict", "-k", samples)
 	for _, kind := range []string{"contactcenter", "pbx", "agent", "telephone", "team", "queue", "emailaccount",
-		"routingflow", "schedule", "messagetemplate", "dispositionset", "cannedanswerset"} {
+		"routingflow", "schedule", "messagetemplate", "dispositionset", "cannedanswerset", "contactlist"} {
 		if !strings.Contains(out, kind+".ringmaster.dev/") {
 			t.Errorf("no %s: %s", kind, out)
 		}

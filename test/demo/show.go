@@ -81,7 +81,7 @@ func (s *show) apply(ctx context.Context) error {
 	start := time.Now()
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s",
 		"agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
-		"team/billing", "team/support", "queue/hotline", "queue/mail", "routingflow/incoming", "emailaccount/support", "dispositionset/support", "cannedanswerset/orders", "pbx/main"); err != nil {
+		"team/billing", "team/support", "queue/hotline", "queue/mail", "routingflow/incoming", "emailaccount/support", "dispositionset/support", "cannedanswerset/orders", "contactlist/customers", "pbx/main"); err != nil {
 		return err
 	}
 	say("all of them are Ready after %s: Asterisk has the phones and the queue, the mailbox is connected", time.Since(start).Round(100*time.Millisecond))
@@ -254,7 +254,10 @@ func (s *show) get(ctx context.Context) error {
 	if _, err := s.kubectl(ctx, "wait", "--for=condition=Registered", "--timeout=30s", "telephone/lobby-1"); err != nil {
 		return err
 	}
-	out, err := s.kubectl(ctx, "get", "agents,telephones,teams,queues,emailaccounts,pbxes")
+	if _, err := s.kubectl(ctx, "wait", "--for=jsonpath={.status.contacts}=1", "--timeout=30s", "contactlist/customers"); err != nil {
+		return err
+	}
+	out, err := s.kubectl(ctx, "get", "agents,telephones,teams,queues,emailaccounts,contactlists,pbxes")
 	fmt.Print(indent(out))
 	return err
 }

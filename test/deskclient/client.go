@@ -52,11 +52,10 @@ func AtTelephone(telephone string) Option {
 
 // SignIn signs an agent in at the desk API of base (https://host:port), whose certificate ca (PEM) signed.
 func SignIn(ctx context.Context, base string, ca []byte, center, username, password string, options ...Option) (*Client, error) {
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, errors.New("deskclient: no certificate in the CA file")
+	c, err := newClient(base, ca)
+	if err != nil {
+		return nil, err
 	}
-	c := &Client{base: base, http: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}}
 	var out struct {
 		Token string `json:"token"`
 	}
@@ -64,9 +63,37 @@ func SignIn(ctx context.Context, base string, ca []byte, center, username, passw
 	for _, option := range options {
 		option(body)
 	}
-	err := c.do(ctx, http.MethodPost, "/v1/login", body, &out)
+	err = c.do(ctx, http.MethodPost, "/v1/login", body, &out)
 	c.token = out.Token
 	return c, err
+}
+
+func newClient(base string, ca []byte) (*Client, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, errors.New("deskclient: no certificate in the CA file")
+	}
+	return &Client{base: base, http: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}}, nil
+}
+
+// ForgetPassword asks for a mail with a link to set a new password, without being signed in.
+func ForgetPassword(ctx context.Context, base string, ca []byte, center, user string) error {
+	return once(ctx, base, ca, "/v1/password-reset", map[string]string{"center": center, "user": user})
+}
+
+// SetPassword by the token of such a link.
+func SetPassword(ctx context.Context, base string, ca []byte, token, next string) error {
+	return once(ctx, base, ca, "/v1/password-links", map[string]string{"token": token, "new": next})
+}
+
+// once posts without a session.
+func once(ctx context.Context, base string, ca []byte, path string, body any) error {
+	c, err := newClient(base, ca)
+	if err != nil {
+		return err
+	}
+	defer c.http.CloseIdleConnections()
+	return c.do(ctx, http.MethodPost, path, body, nil)
 }
 
 // At is the same session at another replica's address.
@@ -110,6 +137,7 @@ func (c *Client) Interactions(ctx context.Context, query string) ([]desk.Interac
 // Detail is an interaction with its messages and history.
 type Detail struct {
 	desk.Interaction
+	Contact  *desk.Contact     `json:"contact"`
 	Messages []desk.Message    `json:"messages"`
 	History  []desk.Transition `json:"history"`
 }

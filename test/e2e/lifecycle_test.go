@@ -16,7 +16,7 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 	It("becomes Ready", func(ctx SpecContext) {
 		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
 			"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main", "contactcenter/acme",
-			"routingflow/incoming", "schedule/office", "messagetemplate/receipt", "messagetemplate/letter", "dispositionset/support", "cannedanswerset/orders")
+			"routingflow/incoming", "schedule/office", "messagetemplate/receipt", "messagetemplate/letter", "dispositionset/support", "cannedanswerset/orders", "contactlist/customers")
 	}, SpecTimeout(patience))
 
 	It("says at a glance who is registered, in which queues, and which mailbox is connected", func(ctx SpecContext) {

@@ -10,7 +10,7 @@ import (
 
 // email are the fields that docs/reference/email.md covers: everything but
 // telephones, which are in voice.md, and what is only for people.
-var email = regexp.MustCompile(`^((EmailAccount|MessageTemplate|Schedule|RoutingFlow|DispositionSet|CannedAnswerSet)\.spec|Queue\.spec\.(channel|strategy|digital)|` +
+var email = regexp.MustCompile(`^((EmailAccount|MessageTemplate|Schedule|RoutingFlow|ContactList|DispositionSet|CannedAnswerSet)\.spec|Queue\.spec\.(channel|strategy|digital)|` +
 	`Agent\.spec\.(accountState|passwordSecretRef|passwordManagement|sensitiveData|channels|clientLogs|avatar|role|permissions\.(downloads|modules|internalMessenger|recallMeCampaign))|` +
 	`ContactCenter\.spec\.(email|routing|invitations|clientLogs|security|systemMail))(\.|$)`)
 

@@ -26,12 +26,14 @@ func testCannedAnswers(t *testing.T, open Open) {
 		support, support,
 		{Key: key("everywhere"), Scope: store.ScopeGlobal, Items: []store.CannedAnswer{{Key: "hello", Value: "Everybody's"}, {Key: "bye", Value: "Bye"}}},
 		{Key: key("mail"), Scope: store.ScopeQueue, Ref: "mail", Items: []store.CannedAnswer{{Key: "bye", Value: "The queue's"}}},
+		{Key: key("list"), Scope: store.ScopeContactList, Ref: "customers", Items: []store.CannedAnswer{{Key: "bye", Value: "The list's"}, {Key: "list", Value: "List"}}},
 		{Key: key("other"), Scope: store.ScopeAccount, Ref: "other", Items: []store.CannedAnswer{{Key: "other", Value: "Another account's"}}},
 		{Key: key("named"), Scope: store.ScopeAccount, Items: []store.CannedAnswer{{Key: "named", Value: "Named"}}},
 	} {
 		c.must(c.PutCannedAnswerSet(c.ctx, s))
 	}
 	c.must(c.PutAnswerSettings(c.ctx, key("support"), store.AnswerSettings{CannedAnswerSets: []string{"named"}}))
+	c.storesIn("customers")
 	id := c.newInteraction()
 	values := func(want ...string) {
 		t.Helper()
@@ -45,7 +47,7 @@ func testCannedAnswers(t *testing.T, open Open) {
 			t.Fatalf("(-want +got):\n%s", diff)
 		}
 	}
-	values("named: Named", "support: Ours", "support: Again", "mail: The queue's")
+	values("named: Named", "support: Ours", "support: Again", "mail: The queue's", "list: List")
 	list, err := c.CannedAnswersOf(c.ctx, ns, id)
 	c.must(err)
 	if diff := cmp.Diff(support.Items[0].Attachments, list[1].Attachments); diff != "" {
@@ -64,5 +66,5 @@ func testCannedAnswers(t *testing.T, open Open) {
 	c.must(c.DeleteCannedAnswerSet(c.ctx, key("support")))
 	_, err = c.GetCannedFile(c.ctx, key("support"), "aa")
 	wantErr(t, err, store.ErrNotFound)
-	values("named: Named", "mail: The queue's", "everywhere: Everybody's")
+	values("named: Named", "mail: The queue's", "list: List", "everywhere: Everybody's")
 }

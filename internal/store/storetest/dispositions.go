@@ -26,6 +26,8 @@ func testDispositions(t *testing.T, open Open) {
 		{Key: key("mail"), Scope: store.ScopeQueue, Ref: "mail", Items: items("Queue")},
 		{Key: key("other-queue"), Scope: store.ScopeQueue, Ref: "other", Items: items("Wrong queue")},
 		{Key: key("support"), Scope: store.ScopeAccount, Ref: "support", Items: append(items("Mine"), store.Disposition{Path: "Spam", Description: "ours"})},
+		{Key: key("list"), Scope: store.ScopeContactList, Ref: "customers", Items: items("List", "Queue")},
+		{Key: key("other-list"), Scope: store.ScopeContactList, Ref: "others", Items: items("Wrong list")},
 		{Key: key("other-account"), Scope: store.ScopeAccount, Ref: "sales", Items: items("Wrong account")},
 		{Key: key("named"), Scope: store.ScopeAccount, Items: items("Named")},
 		{Key: key("unnamed"), Scope: store.ScopeAccount, Items: items("Unnamed")},
@@ -40,6 +42,7 @@ func testDispositions(t *testing.T, open Open) {
 	if got, err := c.GetAnswerSettings(c.ctx, account); err != nil || cmp.Diff(settings, got) != "" {
 		t.Fatalf("settings %+v, %v", got, err)
 	}
+	c.storesIn("customers")
 	id, agent := c.open()
 	wantItems := func(want ...store.Disposition) {
 		t.Helper()
@@ -48,7 +51,7 @@ func testDispositions(t *testing.T, open Open) {
 			t.Fatalf("%v (-want +got):\n%s", err, diff)
 		}
 	}
-	wantItems(append(items("Named", "Mine"), append([]store.Disposition{{Path: "Spam", Description: "ours"}}, items("Queue", "Sales", "Sales/Won")...)...)...)
+	wantItems(append(items("Named", "Mine"), append([]store.Disposition{{Path: "Spam", Description: "ours"}}, items("Queue", "List", "Sales", "Sales/Won")...)...)...)
 	_, err := c.DispositionsOf(c.ctx, "elsewhere", id)
 	wantErr(t, err, store.ErrNotFound)
 

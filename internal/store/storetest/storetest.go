@@ -63,6 +63,8 @@ func Run(t *testing.T, open Open) {
 		"DeleteAccount": testDeleteAccount,
 		"Desk":          testDesk,
 		"Flows":         testFlows,
+		"Contacts":      testContacts,
+		"ContactRace":   testContactRace,
 		"Dispositions":  testDispositions,
 		"Disposing":     testDisposing,
 		"DisposingRace": testDisposingRace,
