@@ -83,6 +83,7 @@ func (k *queueKind) effect(ctx context.Context, q *v1alpha1.Queue, members []v1a
 	}
 	if q.Spec.Digital != nil {
 		d.OfferTimeout = duration(q.Spec.Digital.OfferTimeout, d.OfferTimeout)
+		d.WrapUpTime = duration(q.Spec.Digital.WrapUpTime, 0)
 	}
 	for _, m := range members {
 		d.Members = append(d.Members, store.QueueMember{Agent: m.Agent, Penalty: int(m.Penalty)})

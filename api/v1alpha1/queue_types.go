@@ -132,6 +132,12 @@ type QueueDigital struct {
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('168h')",message="offerTimeout must be between 1s and 168h"
 	OfferTimeout *metav1.Duration `json:"offerTimeout,omitempty"`
+	// wrapUpTime is how long an agent who closed or transferred an interaction of this queue is offered nothing by any Email queue. Offers that run already,
+	// transfers to the agent and follow-ups reach the agent all the same. Default 0s.
+	// +optional
+	// +kubebuilder:default="0s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('1h')",message="wrapUpTime must be between 0s and 1h"
+	WrapUpTime *metav1.Duration `json:"wrapUpTime,omitempty"`
 }
 
 // QueueStatus is who answers the queue.

@@ -45,6 +45,7 @@ var sensitivities = map[string]sensitivity{
 	"scopes":      public,
 	"sink":        public,
 	"state":       public,
+	"wrapUpUntil": public,
 
 	"Attachment.contentType": public,
 	"Attachment.name":        text,

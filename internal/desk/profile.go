@@ -46,10 +46,14 @@ type Presence struct {
 	Since     *time.Time    `json:"since,omitempty"`
 	Source    store.Client  `json:"source,omitempty" enum:"Phonebar,Web,Other" doc:"The kind of client that changed it last; absent when the server did"`
 	Telephone string        `json:"telephone,omitempty" doc:"Name of the telephone where the agent sits (hot desk)"`
+	WrapUp    *time.Time    `json:"wrapUpUntil,omitempty" doc:"End of the wrap-up time in which queues offer nothing; absent when none runs"`
 }
 
 func presenceOf(p store.Presence) Presence {
 	out := Presence{State: PresenceSignedOut, Since: timeOrNil(p.Since), Source: p.Source, Telephone: p.Telephone}
+	if p.SignedIn {
+		out.WrapUp = timeOrNil(p.WrapUp)
+	}
 	switch {
 	case p.SignedIn && p.Paused:
 		out.State, out.Reason = PresencePaused, p.Reason

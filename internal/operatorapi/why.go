@@ -105,7 +105,7 @@ func waiting(queue string, members int, counts map[string]int) string {
 		return "in queue " + queue + ", which has no members"
 	}
 	var parts []string
-	for _, verdict := range []string{wire.MemberFree, wire.MemberFull, wire.MemberPaused, wire.MemberSignedOut, wire.MemberDeactivated} {
+	for _, verdict := range []string{wire.MemberFree, wire.MemberFull, wire.MemberWrapUp, wire.MemberPaused, wire.MemberSignedOut, wire.MemberDeactivated} {
 		if n := counts[verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, verdict))
 		}
@@ -145,6 +145,9 @@ func (s *server) member(ctx context.Context, namespace string, m store.QueueMemb
 		if held >= agent.EmailCapacity {
 			out.Verdict = wire.MemberFull
 		}
+	}
+	if out.Verdict == wire.MemberFree && !p.WrapUp.IsZero() {
+		out.Verdict, out.Detail = wire.MemberWrapUp, "until "+p.WrapUp.UTC().Format("15:04:05 MST")
 	}
 	return out, nil
 }

@@ -23,9 +23,12 @@ func Decide(i Interaction, q Queue, candidates []Candidate, now time.Time) Decis
 	startOver := false
 	if best == nil {
 		if best, among = choose(q, candidates, func(c *Candidate) bool { return c.Available() }); best == nil {
-			return Decision{Action: Wait, Detail: "nobody available" + passedOver(i, candidates)}
+			return Decision{Action: Wait, RetryAt: wrappedUp(candidates, func(*Candidate) bool { return true }), Detail: "nobody available" + passedOver(i, candidates)}
 		}
 		if retry := i.DeclinedAt.Add(startOverAfter); now.Before(retry) {
+			if back := wrappedUp(candidates, func(c *Candidate) bool { return i.Declined[c.Agent] == 0 }); !back.IsZero() && back.Before(retry) {
+				retry = back
+			}
 			return Decision{Action: Wait, RetryAt: retry, Detail: "everyone available declined" + passedOver(i, candidates)}
 		}
 		startOver = true
@@ -58,6 +61,17 @@ func choose(q Queue, candidates []Candidate, ok func(*Candidate) bool) (best *Ca
 		}
 	}
 	return best, among
+}
+
+// wrappedUp is when the first wrap-up time ends of those that only this keeps from taking something; zero when there is none.
+func wrappedUp(candidates []Candidate, ok func(*Candidate) bool) time.Time {
+	var first time.Time
+	for n := range candidates {
+		if c := &candidates[n]; c.hasRoom() && !c.WrapUp.IsZero() && ok(c) && (first.IsZero() || c.WrapUp.Before(first)) {
+			first = c.WrapUp
+		}
+	}
+	return first
 }
 
 // equals are those of one penalty who can take i, by name. Starting over, those who declined can too.
@@ -151,8 +165,10 @@ func (c Candidate) Hindrance() string {
 		return signedOut
 	case c.Paused:
 		return "paused"
-	case !c.Available():
+	case !c.hasRoom():
 		return fmt.Sprintf("at capacity %d/%d", c.Load, c.Capacity)
+	case !c.Available():
+		return "in wrap-up until " + c.WrapUp.UTC().Format(time.RFC3339)
 	}
 	return ""
 }

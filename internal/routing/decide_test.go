@@ -22,6 +22,9 @@ func ready(agent string, change ...func(*Candidate)) Candidate {
 }
 
 func paused(c *Candidate)      { c.Paused = true }
+func wrapping(d time.Duration) func(*Candidate) {
+	return func(c *Candidate) { c.WrapUp = now.Add(d) }
+}
 func away(c *Candidate)        { c.SignedIn = false }
 func deactivated(c *Candidate) { c.Active = false }
 
@@ -49,6 +52,24 @@ func TestDecide(t *testing.T) {
 			candidates: []Candidate{ready("alice", paused), ready("bob", load(2, 2)), ready("carol", away), ready("dave", deactivated)},
 			want: Decision{Action: Wait,
 				Detail: "nobody available; alice paused; bob at capacity 2/2; carol signed out; dave deactivated"},
+		},
+		"wrap-up time ends": {
+			candidates: []Candidate{ready("alice", wrapping(time.Minute)), ready("bob", wrapping(time.Second), paused), ready("carol", wrapping(20*time.Second)),
+				ready("dave", wrapping(time.Second), load(1, 1))},
+			want: Decision{Action: Wait, RetryAt: now.Add(20 * time.Second), Detail: "nobody available; alice in wrap-up until 2026-03-01T08:01:00Z; bob paused; " +
+				"carol in wrap-up until 2026-03-01T08:00:20Z; dave at capacity 1/1"},
+		},
+		"wrap-up time ends before the rest": {
+			interaction: Interaction{Declined: map[string]int{"alice": 1, "bob": 1}, DeclinedAt: now},
+			candidates:  []Candidate{ready("alice"), ready("bob", wrapping(time.Second)), ready("carol", wrapping(10*time.Second))},
+			want: Decision{Action: Wait, RetryAt: now.Add(10 * time.Second), Detail: "everyone available declined; alice declined; " +
+				"bob in wrap-up until 2026-03-01T08:00:01Z; carol in wrap-up until 2026-03-01T08:00:10Z"},
+		},
+		"and after it": {
+			interaction: Interaction{Declined: map[string]int{"alice": 1}, DeclinedAt: now},
+			candidates:  []Candidate{ready("alice"), ready("carol", wrapping(time.Minute))},
+			want: Decision{Action: Wait, RetryAt: now.Add(30 * time.Second),
+				Detail: "everyone available declined; alice declined; carol in wrap-up until 2026-03-01T08:01:00Z"},
 		},
 		"first ever": {
 			candidates: abc,

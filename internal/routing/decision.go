@@ -51,10 +51,15 @@ type Candidate struct {
 	// Load is how many the agent has, open and offered, in all queues.
 	Load        int
 	LastOffered time.Time
+	// WrapUp is when the agent's wrap-up time ends; zero when none runs.
+	WrapUp time.Time
 }
 
 // Available says that the agent can take one more interaction.
-func (c Candidate) Available() bool {
+func (c Candidate) Available() bool { return c.WrapUp.IsZero() && c.hasRoom() }
+
+// hasRoom is Available but for wrap-up time.
+func (c Candidate) hasRoom() bool {
 	return c.Active && c.SignedIn && !c.Paused && (c.Capacity == 0 || c.Load < c.Capacity)
 }
 

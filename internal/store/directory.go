@@ -203,7 +203,7 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 		if err := t.deleteCalls(ctx, "WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
 			return err
 		}
-		for _, table := range []string{"credentials", "password_history", "presence", "forwards", "voicemail_seen", "sign_in_locks", "password_links", "supervisors"} {
+		for _, table := range []string{"credentials", "password_history", "presence", "forwards", "voicemail_seen", "sign_in_locks", "password_links", "supervisors", "wrap_ups"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
 				return err
 			}
@@ -218,13 +218,13 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 	})
 }
 
-const queueColumns = "SELECT namespace, name, display_name, channel, strategy, offer_timeout FROM queues "
+const queueColumns = "SELECT namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time FROM queues "
 
 func scanQueue(s scanner) (Queue, error) {
 	var q Queue
-	var timeout int64
-	err := s.Scan(&q.Namespace, &q.Name, &q.DisplayName, &q.Channel, &q.Strategy, &timeout)
-	q.OfferTimeout = time.Duration(timeout) * time.Microsecond
+	var timeout, wrapUp int64
+	err := s.Scan(&q.Namespace, &q.Name, &q.DisplayName, &q.Channel, &q.Strategy, &timeout, &wrapUp)
+	q.OfferTimeout, q.WrapUpTime = time.Duration(timeout)*time.Microsecond, time.Duration(wrapUp)*time.Microsecond
 	return q, err
 }
 
@@ -272,10 +272,10 @@ func (db *DB) PutQueue(ctx context.Context, q Queue) error {
 		if !isNew && sameQueue(old, q) && sameMembers(present, wanted) {
 			return nil
 		}
-		if _, err := t.exec(ctx, `INSERT INTO queues (namespace, name, display_name, channel, strategy, offer_timeout)
-			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET display_name = excluded.display_name,
-			channel = excluded.channel, strategy = excluded.strategy, offer_timeout = excluded.offer_timeout`,
-			q.Namespace, q.Name, q.DisplayName, q.Channel, q.Strategy, q.OfferTimeout.Microseconds()); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO queues (namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time)
+			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET display_name = excluded.display_name,
+			channel = excluded.channel, strategy = excluded.strategy, offer_timeout = excluded.offer_timeout, wrap_up_time = excluded.wrap_up_time`,
+			q.Namespace, q.Name, q.DisplayName, q.Channel, q.Strategy, q.OfferTimeout.Microseconds(), q.WrapUpTime.Microseconds()); err != nil {
 			return err
 		}
 		if err := t.writeMembers(ctx, q.Key, present, wanted); err != nil {
@@ -304,7 +304,8 @@ func sameMembers(a, b map[string]int) bool {
 }
 
 func sameQueue(a, b Queue) bool {
-	return a.DisplayName == b.DisplayName && a.Channel == b.Channel && a.Strategy == b.Strategy && a.OfferTimeout == b.OfferTimeout
+	return a.DisplayName == b.DisplayName && a.Channel == b.Channel && a.Strategy == b.Strategy && a.OfferTimeout == b.OfferTimeout &&
+		a.WrapUpTime == b.WrapUpTime
 }
 
 func (t *tx) writeMembers(ctx context.Context, queue Key, present, wanted map[string]int) error {

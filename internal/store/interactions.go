@@ -394,6 +394,9 @@ func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string,
 		r.Agent, r.Read, r.timers = "", true, routing.Timers{}
 		t.move(r, StateClosed, agent, "Closed", d.Path, now)
 		t.emitInteraction(EventClosed, r, agent, "")
+		if err := t.wrapUp(ctx, Key{namespace, agent}, r.Queue, now); err != nil {
+			return err
+		}
 		if err := t.queuesChanged(ctx, Key{namespace, agent}); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -11,16 +10,17 @@ import (
 
 func scanPresence(s scanner) (Presence, error) {
 	var p Presence
-	var since int64
-	err := s.Scan(&p.Agent.Namespace, &p.Agent.Name, &p.SignedIn, &p.Paused, &p.Reason, &since, &p.Source, &p.Telephone)
-	p.Since = fromMicros(since)
+	var since, wrapUp int64
+	err := s.Scan(&p.Agent.Namespace, &p.Agent.Name, &p.SignedIn, &p.Paused, &p.Reason, &since, &p.Source, &p.Telephone, &wrapUp)
+	p.Since, p.WrapUp = fromMicros(since), fromMicros(wrapUp)
 	return p, err
 }
 
 // Every agent has a presence, signed out until told otherwise.
 const presenceColumns = `SELECT a.namespace, a.name, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE), COALESCE(p.reason, ''),
-	COALESCE(p.since, 0), COALESCE(p.source, ''), COALESCE(s.telephone, '') FROM agents a
+	COALESCE(p.since, 0), COALESCE(p.source, ''), COALESCE(s.telephone, ''), COALESCE(w.until_at, 0) FROM agents a
 	LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name
+	LEFT JOIN wrap_ups w ON w.namespace = a.namespace AND w.agent = a.name
 	LEFT JOIN seats s ON s.namespace = a.namespace AND s.agent = a.name `
 
 func getPresence(ctx context.Context, c conn, agent Key) (Presence, error) {
@@ -33,7 +33,9 @@ func (db *DB) GetPresence(ctx context.Context, agent Key) (Presence, error) {
 	if err != nil {
 		return Presence{}, fmt.Errorf("store: presence of %s: %w", agent, err)
 	}
-	return p, nil
+	list := []Presence{p}
+	err = db.overWrapUps(ctx, list)
+	return list[0], err
 }
 
 // ListPresence implements PresenceStore.
@@ -43,7 +45,7 @@ func (db *DB) ListPresence(ctx context.Context, namespace string) ([]Presence, e
 		return nil, fmt.Errorf("store: list presence: %w", err)
 	}
 	slices.SortFunc(list, func(a, b Presence) int { return cmp.Compare(a.Agent.Name, b.Agent.Name) })
-	return list, nil
+	return list, db.overWrapUps(ctx, list)
 }
 
 // SetPresence implements PresenceStore. Since is the store's time of the change; p.Since is ignored. ErrNotFound: no
@@ -87,6 +89,7 @@ func (t *tx) setPresence(ctx context.Context, p Presence) error {
 	if old.SignedIn == p.SignedIn && old.Paused == p.Paused && old.Reason == p.Reason {
 		return nil
 	}
+	p.WrapUp = old.WrapUp
 	if err := t.writePresence(ctx, p); err != nil {
 		return err
 	}
@@ -146,17 +149,26 @@ func scanKey(s scanner) (Key, error) {
 	return k, s.Scan(&k.Namespace, &k.Name)
 }
 
+// presenceEvent tells a presence; the seat has events of its own.
+func presenceEvent(p Presence) Event {
+	return Event{Namespace: p.Agent.Namespace, Kind: EventPresence, Subject: p.Agent.Name, Data: []byte(toJSON(struct {
+		SignedIn bool      `json:"signedIn"`
+		Paused   bool      `json:"paused"`
+		Reason   string    `json:"reason,omitempty"`
+		Source   Client    `json:"source,omitempty"`
+		WrapUp   time.Time `json:"wrapUpUntil,omitzero"`
+	}{p.SignedIn, p.Paused, p.Reason, p.Source, p.WrapUp}))}
+}
+
+// endWrapUp takes a wrap-up time away that has passed.
+func (p *Presence) endWrapUp(now int64) {
+	if micros(p.WrapUp) <= now {
+		p.WrapUp = time.Time{}
+	}
+}
+
 func (t *tx) writePresence(ctx context.Context, p Presence) error {
 	now, err := t.now(ctx)
-	if err != nil {
-		return err
-	}
-	data, err := json.Marshal(struct {
-		SignedIn bool   `json:"signedIn"`
-		Paused   bool   `json:"paused"`
-		Reason   string `json:"reason,omitempty"`
-		Source   Client `json:"source,omitempty"`
-	}{p.SignedIn, p.Paused, p.Reason, p.Source})
 	if err != nil {
 		return err
 	}
@@ -165,7 +177,11 @@ func (t *tx) writePresence(ctx context.Context, p Presence) error {
 			return err
 		}
 	}
-	t.emit(Event{Namespace: p.Agent.Namespace, Kind: EventPresence, Subject: p.Agent.Name, Data: data})
+	if until := t.wrapUps[p.Agent]; until > 0 {
+		p.WrapUp = fromMicros(until)
+	}
+	p.endWrapUp(now)
+	t.emit(presenceEvent(p))
 	_, err = t.exec(ctx, `INSERT INTO presence (namespace, agent, signed_in, paused, reason, since, source) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (namespace, agent) DO UPDATE SET signed_in = excluded.signed_in, paused = excluded.paused,
 		reason = excluded.reason, since = excluded.since, source = excluded.source, disposing = FALSE`,

@@ -62,8 +62,9 @@ func (r *router) finishQueue(ctx context.Context, q *routedQueue, finished bool)
 	var due int64
 	var wait string
 	switch {
-	case r.room(q) == 0: // the next change makes it due
-		wait = routing.Decide(routing.Interaction{}, q.Queue, q.members, fromMicros(r.now)).Detail
+	case r.room(q) == 0: // the next change makes it due, or the end of a wrap-up time
+		d := routing.Decide(routing.Interaction{}, q.Queue, q.members, fromMicros(r.now))
+		due, wait = micros(d.RetryAt), d.Detail
 	case !finished:
 		due = r.now
 	default:
@@ -83,6 +84,7 @@ type candidate struct {
 	routing.Candidate
 	lastOffered int64
 	autoAnswer  AutoAnswer
+	wrapUp      int64
 }
 
 const candidateColumns = `SELECT a.name, a.active, a.email_capacity, a.auto_answer, a.last_offered, COALESCE(p.signed_in, FALSE), COALESCE(p.paused, FALSE),
@@ -94,7 +96,7 @@ const candidateColumns = `SELECT a.name, a.active, a.email_capacity, a.auto_answ
 func scanCandidate(s scanner) (candidate, error) {
 	var c candidate
 	var answer int64
-	err := s.Scan(&c.Agent, &c.Active, &c.Capacity, &answer, &c.lastOffered, &c.SignedIn, &c.Paused, &c.Load, &c.Penalty)
+	err := s.Scan(&c.Agent, &c.Active, &c.Capacity, &answer, &c.lastOffered, &c.SignedIn, &c.Paused, &c.Load, &c.Penalty, &c.wrapUp)
 	c.LastOffered, c.autoAnswer = fromMicros(c.lastOffered), autoAnswerOf(answer)
 	return c, err
 }
@@ -108,10 +110,14 @@ func (r *router) loadMembers(ctx context.Context, q *routedQueue) error {
 		} else { // another queue of this transaction may have given it something
 			c.Load, c.LastOffered = a.load, fromMicros(a.lastOffered)
 		}
+		if c.wrapUp > r.now {
+			c.WrapUp = fromMicros(c.wrapUp)
+		}
 		return c.Candidate, err
-	}, candidateColumns+` m.penalty
+	}, candidateColumns+` m.penalty, COALESCE(w.until_at, 0)
 		FROM queue_members m JOIN agents a ON a.namespace = m.namespace AND a.name = m.agent
 		LEFT JOIN presence p ON p.namespace = m.namespace AND p.agent = m.agent
+		LEFT JOIN wrap_ups w ON w.namespace = m.namespace AND w.agent = m.agent
 		WHERE m.namespace = ? AND m.queue = ?`, r.namespace, q.Name)
 	slices.SortFunc(q.members, func(a, b routing.Candidate) int { return cmp.Compare(a.Agent, b.Agent) })
 	return err

@@ -323,9 +323,9 @@ func precedenceOf(rules routing.Rules, reply bool) int64 {
 	return 1
 }
 
-// offerWanted offers r to the one agent it waits for, or says why not.
+// offerWanted offers r to the one agent it waits for, or says why not. Wrap-up time is for queues; what is meant for the agent need not wait for it.
 func (r *router) offerWanted(ctx context.Context, i *interactionRow) error {
-	c, err := one(ctx, r.conn, scanCandidate, candidateColumns+" 0 FROM agents a LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name WHERE a.namespace = ? AND a.name = ?",
+	c, err := one(ctx, r.conn, scanCandidate, candidateColumns+" 0, 0 FROM agents a LEFT JOIN presence p ON p.namespace = a.namespace AND p.agent = a.name WHERE a.namespace = ? AND a.name = ?",
 		i.Namespace, i.forAgent)
 	if ignoreNotFound(err) != nil {
 		return err

@@ -108,6 +108,7 @@ func (db *DB) Transfer(ctx context.Context, namespace, id, agent string, to Tran
 		if err != nil {
 			return err
 		}
+		queue := r.Queue
 		switch to.Kind {
 		case TransferToQueue:
 			err = t.transferToQueue(ctx, r, to, rules, now)
@@ -119,6 +120,9 @@ func (db *DB) Transfer(ctx context.Context, namespace, id, agent string, to Tran
 			err = fmt.Errorf("transfer to %q", to.Kind)
 		}
 		if err != nil {
+			return err
+		}
+		if err := t.wrapUp(ctx, Key{namespace, agent}, queue, now); err != nil {
 			return err
 		}
 		return t.save(ctx, r)

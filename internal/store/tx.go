@@ -140,8 +140,8 @@ func (c conn) insert(ctx context.Context, into, onConflict string, rows ...[]any
 }
 
 // tx is a write transaction. Locks are always taken in this order, so that transactions never wait for each other
-// in a circle: center or lease, interactions by id, calls by id, a contact list and its contacts by address, the presence of agents by name, queues by name, the event counter. The last two happen in
-// commit, from what the transaction collected.
+// in a circle: center or lease, interactions by id, calls by id, a contact list and its contacts by address, the presence of agents by name, their wrap-up
+// times, queues by name, the event counter. The last three happen in commit, from what the transaction collected.
 type tx struct {
 	conn
 	db          *DB
@@ -158,6 +158,8 @@ type tx struct {
 	due, changed map[Key]bool
 	// freed are agents who may now take what waits for them alone.
 	freed map[Key]bool
+	// wrapUps are agents whose wrap-up time begins, and when it ends.
+	wrapUps map[Key]int64
 }
 
 func (db *DB) read() conn { return conn{db.d, db.r} }
@@ -193,7 +195,7 @@ func (db *DB) writeOnce(ctx context.Context, fn func(*tx) error) (committing boo
 	if err != nil {
 		return false, err
 	}
-	t := &tx{conn: conn{db.d, st}, db: db, due: map[Key]bool{}, changed: map[Key]bool{}, freed: map[Key]bool{}}
+	t := &tx{conn: conn{db.d, st}, db: db, due: map[Key]bool{}, changed: map[Key]bool{}, freed: map[Key]bool{}, wrapUps: map[Key]int64{}}
 	if err := fn(t); err != nil {
 		_ = st.Rollback() // what went wrong is in err; a lost connection rolls back by itself
 		return false, err
@@ -237,6 +239,9 @@ func (t *tx) flush(ctx context.Context) error {
 		return err
 	}
 	if err := t.flushFreed(ctx); err != nil {
+		return err
+	}
+	if err := t.flushWrapUps(ctx); err != nil {
 		return err
 	}
 	if err := t.flushQueues(ctx); err != nil {

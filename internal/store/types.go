@@ -122,6 +122,8 @@ type Queue struct {
 	Strategy string
 	// OfferTimeout is how long an offer waits for an answer.
 	OfferTimeout time.Duration
+	// WrapUpTime is how long queues offer nothing to an agent who closed or transferred an interaction of this one.
+	WrapUpTime time.Duration
 	// Members are the effective ones, every team and selector already resolved.
 	Members []QueueMember
 }
@@ -166,6 +168,8 @@ type Presence struct {
 	Telephone string
 	// Source is the kind of client that made the last change of state; empty when the store did, for example when the last session ended.
 	Source Client
+	// WrapUp is when the wrap-up time ends in which queues offer the agent nothing; zero when none runs. SetPresence ignores it.
+	WrapUp time.Time
 }
 
 // Session is one signed-in client.

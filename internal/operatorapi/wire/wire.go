@@ -55,7 +55,7 @@ type Member struct {
 	Penalty int    `json:"penalty"`
 	// Verdict is one of the Member* constants.
 	Verdict string `json:"verdict"`
-	// Detail is the pause reason, or how much the agent holds.
+	// Detail is the pause reason, how much the agent holds, or when wrap-up time ends.
 	Detail string `json:"detail,omitempty"`
 }
 
@@ -66,6 +66,7 @@ const (
 	MemberSignedOut   = "SignedOut"
 	MemberPaused      = "Paused"
 	MemberFull        = "Full"
+	MemberWrapUp      = "WrapUp"
 )
 
 // Audit says what became of every mail in a mailbox.

@@ -57,7 +57,7 @@ func testDirectory(t *testing.T, open Open) {
 		s := open(t)
 		ctx := t.Context()
 		q := store.Queue{Key: key("mail"), DisplayName: "Mail", Channel: store.ChannelEmail, Strategy: "LeastRecent",
-			OfferTimeout: 20 * time.Second, Members: []store.QueueMember{{Agent: "alice", Penalty: 0}, {Agent: "bob", Penalty: 5}}}
+			OfferTimeout: 20 * time.Second, WrapUpTime: time.Minute, Members: []store.QueueMember{{Agent: "alice", Penalty: 0}, {Agent: "bob", Penalty: 5}}}
 		put := func() {
 			t.Helper()
 			if err := s.PutQueue(ctx, q); err != nil {
@@ -72,6 +72,8 @@ func testDirectory(t *testing.T, open Open) {
 		put()
 		q.Members = []store.QueueMember{{Agent: "bob", Penalty: 1}, {Agent: "carol", Penalty: 0}}
 		q.Strategy = "RRMemory"
+		put()
+		q.WrapUpTime = 0
 		put()
 		if err := s.PutQueue(ctx, store.Queue{Key: key("another"), Channel: store.ChannelEmail, Members: q.Members}); err != nil {
 			t.Fatal(err)

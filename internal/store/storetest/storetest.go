@@ -35,6 +35,7 @@ func Run(t *testing.T, open Open) {
 		"Interactions":  testInteractions,
 		"Routing":       testRouting,
 		"BeepAll":       testBeepAll,
+		"WrapUp":        testWrapUp,
 		"Replies":       testReplies,
 		"Inactivity":    testInactivity,
 		"Legacy":        testLegacy,
