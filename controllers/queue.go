@@ -35,6 +35,7 @@ type queueStore interface {
 	DeleteQueue(ctx context.Context, key store.Key) error
 	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
 	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
+	GetQueueFigures(ctx context.Context, queue store.Key) (store.QueueFigures, error)
 }
 
 func (k *queueKind) NeedsFinalizer() bool { return true }
@@ -72,14 +73,17 @@ func (k *queueKind) Reconcile(ctx context.Context, q *v1alpha1.Queue, s *scope) 
 		return err
 	}
 	s.ready(v1alpha1.ReasonSucceeded, fmt.Sprintf("%d members", len(members)))
-	return k.showDuty(ctx, q, members)
+	return k.showDuty(ctx, q, members, s)
 }
 
 // effect records the queue for routing and the desk, and hands a voice queue to the PBXes.
 func (k *queueKind) effect(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, r *roster, s *scope) error {
 	d := store.Queue{
 		Key: storeKey(q), DisplayName: displayName(q.Spec.DisplayName, q.Name), Channel: store.Channel(q.Spec.Channel),
-		Strategy: string(q.Spec.Strategy), OfferTimeout: 30 * time.Second,
+		Strategy: string(q.Spec.Strategy), OfferTimeout: 30 * time.Second, Weight: int(q.Spec.Weight),
+	}
+	if q.Spec.ServiceLevel != nil {
+		d.ServiceLevel = duration(q.Spec.ServiceLevel.Threshold, 20*time.Second)
 	}
 	if q.Spec.Digital != nil {
 		d.OfferTimeout = duration(q.Spec.Digital.OfferTimeout, d.OfferTimeout)
@@ -142,7 +146,7 @@ func hasMusic(p *v1alpha1.PBX, class string) bool {
 }
 
 // showDuty counts who could be offered something now, and what waits.
-func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember) error {
+func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v1alpha1.EffectiveMember, s *scope) error {
 	presence, err := k.store.ListPresence(ctx, q.Namespace)
 	if err != nil {
 		return fmt.Errorf("reading presence: %w", err)
@@ -168,7 +172,39 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 		return fmt.Errorf("counting what waits: %w", err)
 	}
 	q.Status.Waiting = count(waiting)
+	return k.showInteractions(ctx, q, s)
+}
+
+// showInteractions mirrors what the store counts.
+func (k *queueKind) showInteractions(ctx context.Context, q *v1alpha1.Queue, s *scope) error {
+	f, err := k.store.GetQueueFigures(ctx, storeKey(q))
+	if err != nil {
+		return err
+	}
+	q.Status.Interactions = queueInteractions(f, q.Spec.ServiceLevel)
+	if f.Accepted > 0 {
+		s.requeue(time.Hour) // an hour leaves the figures without anything happening
+	}
 	return nil
+}
+
+func queueInteractions(f store.QueueFigures, level *v1alpha1.ServiceLevel) *v1alpha1.QueueInteractions {
+	out := &v1alpha1.QueueInteractions{
+		Accepted: count(f.Accepted), WaitSeconds: count(int(f.Waited.Round(time.Second).Seconds())), ServiceLevelMet: v1alpha1.ServiceLevelUnknown,
+	}
+	if level != nil && f.Accepted > 0 {
+		share := 100 * f.InTime / f.Accepted
+		out.WithinServiceLevel, out.ServiceLevelMet = count(share), metOf(share, level)
+	}
+	return out
+}
+
+// metOf compares a share in percent with the target.
+func metOf(share int, level *v1alpha1.ServiceLevel) string {
+	if share >= int(level.Target) {
+		return v1alpha1.ServiceLevelMet
+	}
+	return v1alpha1.ServiceLevelMissed
 }
 
 // showCalls mirrors what the PBXes count.
@@ -181,10 +217,7 @@ func (k *queueKind) showCalls(q *v1alpha1.Queue) {
 		ServiceLevelMet: v1alpha1.ServiceLevelUnknown,
 	}
 	if level := q.Spec.ServiceLevel; level != nil && f.Completed > 0 {
-		q.Status.Calls.ServiceLevelMet = v1alpha1.ServiceLevelMissed
-		if int32(f.ServiceLevelPerformance) >= level.Target {
-			q.Status.Calls.ServiceLevelMet = v1alpha1.ServiceLevelMet
-		}
+		q.Status.Calls.ServiceLevelMet = metOf(int(f.ServiceLevelPerformance), level)
 	}
 }
 

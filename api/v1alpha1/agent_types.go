@@ -152,7 +152,8 @@ type AgentSpec struct {
 	// +kubebuilder:default={role: Friend, registration: {mode: Dynamic}}
 	SIP AgentSIP `json:"sip,omitempty"`
 
-	// channels beside voice, with their capacity. A channel that is not listed has no limit.
+	// channels with their capacity. A channel that is not listed has no limit. E-mails are routed; what other channels have to say is kept for when
+	// something brings their messages, see name.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -272,7 +273,9 @@ const (
 
 // AgentChannel limits how much an agent gets of one channel.
 type AgentChannel struct {
-	// name of the channel.
+	// name of the channel. Email: capacity and autoAnswer take effect. Voice: both have no effect, for a phone takes one call of a queue at a time unless
+	// its client's ringInUse says otherwise, and has an autoAnswer of its own. Chat, SMS, OpenChannel, Fax and WhatsApp: both have no effect yet, because
+	// nothing brings such messages; the condition ChannelConnector of the Agent is False and names them.
 	// +required
 	Name AgentChannelName `json:"name"`
 	// capacity is how many interactions of this channel the agent has at a time, offered and open; 0 means no limit. Default 0.
@@ -289,8 +292,19 @@ type AgentChannel struct {
 }
 
 // AgentChannelName is a channel with a capacity.
-// +kubebuilder:validation:Enum=Email
+// +kubebuilder:validation:Enum=Chat;Email;SMS;OpenChannel;Fax;WhatsApp;Voice
 type AgentChannelName string
+
+// Channels of agents.
+const (
+	AgentChannelChat        AgentChannelName = "Chat"
+	AgentChannelEmail       AgentChannelName = "Email"
+	AgentChannelSMS         AgentChannelName = "SMS"
+	AgentChannelOpenChannel AgentChannelName = "OpenChannel"
+	AgentChannelFax         AgentChannelName = "Fax"
+	AgentChannelWhatsApp    AgentChannelName = "WhatsApp"
+	AgentChannelVoice       AgentChannelName = "Voice"
+)
 
 // AgentStatus is what is known of an agent. Presence is kept in the store and mirrored here with a delay of up to 10 s.
 type AgentStatus struct {
@@ -411,8 +425,9 @@ type AgentAccountStatus struct {
 
 // Agent is a person who answers calls and e-mails.
 //
-// Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent. The last
-// four do not count for Ready: a phone may be off, an agent may have no queue yet, and the other two are about the PBX and the phone.
+// Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent;
+// ChannelConnector while channels names one that nothing brings messages of. The last five do not count for Ready: a phone may be off, an agent may have no
+// queue yet, and the others are about the PBX, the phone and what is to come.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agents,shortName=agt,categories=ringmaster

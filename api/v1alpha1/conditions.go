@@ -27,6 +27,8 @@ const (
 	ConditionCodecsAvailable = "CodecsAvailable"
 	// ConditionClientConsistent (Agent): the phone that is registered uses the transport that the agent's sip.transport names.
 	ConditionClientConsistent = "ClientConsistent"
+	// ConditionChannelConnector (Agent) is present and False while spec.channels names channels that nothing brings messages of. It does not count for Ready.
+	ConditionChannelConnector = "ChannelConnector"
 
 	// ConditionMembersResolved (Team, Queue): every reference exists.
 	ConditionMembersResolved = "MembersResolved"
@@ -114,6 +116,7 @@ const (
 	ReasonRegistered       = "Registered"
 	ReasonNoMembership     = "NoMembership"
 	ReasonMember           = "Member"
+	ReasonNoConnector      = "NoConnector"
 	ReasonMembersMissing   = "MembersMissing"
 	ReasonResolved         = "Resolved"
 	ReasonNumberTaken      = "NumberTaken"

@@ -260,6 +260,35 @@ type EmailAccountStatus struct {
 	// +optional
 	// +kubebuilder:default=0
 	Quarantined int64 `json:"quarantined"`
+	// stats of the interactions that are not closed, with a delay of up to 10 s.
+	// +optional
+	Stats *EmailStats `json:"stats,omitempty"`
+}
+
+// EmailStats are where the interactions of an account are.
+type EmailStats struct {
+	// waiting in a queue, for an agent or in a flow.
+	// +optional
+	// +kubebuilder:default=0
+	Waiting int32 `json:"waiting"`
+	// offered to agents.
+	// +optional
+	// +kubebuilder:default=0
+	Offered int32 `json:"offered"`
+	// open with agents.
+	// +optional
+	// +kubebuilder:default=0
+	Open int32 `json:"open"`
+	// unread by anybody: routing has ended, and an agent takes them over.
+	// +optional
+	// +kubebuilder:default=0
+	Unread int32 `json:"unread"`
+	// oldestWaitingTime is when the first of waiting began to wait.
+	// +optional
+	OldestWaitingTime *metav1.Time `json:"oldestWaitingTime,omitempty"`
+	// oldestFollowUpTime is when the first mail came that is not read by the agent who has its conversation.
+	// +optional
+	OldestFollowUpTime *metav1.Time `json:"oldestFollowUpTime,omitempty"`
 }
 
 // EmailAccount is a mailbox that agents answer together.
@@ -276,6 +305,8 @@ type EmailAccountStatus struct {
 // +kubebuilder:printcolumn:name="IMAP",type=string,JSONPath=`.status.conditions[?(@.type=="IMAPReady")].reason`
 // +kubebuilder:printcolumn:name="SMTP",type=string,JSONPath=`.status.conditions[?(@.type=="SMTPReady")].reason`
 // +kubebuilder:printcolumn:name="Mails",type=integer,JSONPath=`.status.ingested`
+// +kubebuilder:printcolumn:name="Waiting",type=integer,JSONPath=`.status.stats.waiting`
+// +kubebuilder:printcolumn:name="Unread",type=integer,priority=1,JSONPath=`.status.stats.unread`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

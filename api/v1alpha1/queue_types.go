@@ -51,26 +51,27 @@ type QueueSpec struct {
 	// +optional
 	Digital *QueueDigital `json:"digital,omitempty"`
 
-	// weight against other queues with the same members: the caller of the heavier queue is served first. Voice only so far. Default 0.
+	// weight against other queues with the same members: when a member of several gets free, the heavier queue's caller or interaction comes first, however
+	// long others have waited. Default 0.
 	// +optional
 	// +kubebuilder:default=0
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=100
 	Weight int32 `json:"weight,omitempty"`
 
-	// serviceLevel the queue is measured by. Voice only so far: status.calls.withinServiceLevel.
+	// serviceLevel the queue is measured by: status.calls.withinServiceLevel, and status.interactions.withinServiceLevel of an Email queue.
 	// +optional
 	ServiceLevel *ServiceLevel `json:"serviceLevel,omitempty"`
 }
 
 // ServiceLevel is an answer time and how often it should be kept.
 type ServiceLevel struct {
-	// threshold within which an answer is good, in whole seconds. Default 20s.
+	// threshold within which answering a call, or accepting an interaction, is good, in whole seconds. Default 20s.
 	// +optional
 	// +kubebuilder:default="20s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('1h')",message="threshold must be between 1s and 1h"
 	Threshold *metav1.Duration `json:"threshold,omitempty"`
-	// target in percent of calls. It only colours status.calls.serviceLevelMet. Default 80.
+	// target in percent of calls or interactions. It only colours serviceLevelMet of the status. Default 80.
 	// +optional
 	// +kubebuilder:default=80
 	// +kubebuilder:validation:Minimum=1
@@ -160,6 +161,9 @@ type QueueStatus struct {
 	// calls of a voice queue, over all PBXes, since each Asterisk was started.
 	// +optional
 	Calls *QueueCalls `json:"calls,omitempty"`
+	// interactions of an Email queue, of the last 24 hours, counted by the hour.
+	// +optional
+	Interactions *QueueInteractions `json:"interactions,omitempty"`
 	// waiting interactions of a digital queue, waiting callers of a voice queue.
 	// +optional
 	// +kubebuilder:default=0
@@ -194,7 +198,27 @@ type QueueCalls struct {
 	ServiceLevelMet string `json:"serviceLevelMet,omitempty"`
 }
 
-// Values of QueueCalls.ServiceLevelMet.
+// QueueInteractions are the figures of an Email queue.
+type QueueInteractions struct {
+	// accepted from the queue; follow-ups that reached their agent without it do not count.
+	// +optional
+	// +kubebuilder:default=0
+	Accepted int32 `json:"accepted"`
+	// waitSeconds is how long they had waited in the queue, on average.
+	// +optional
+	// +kubebuilder:default=0
+	WaitSeconds int32 `json:"waitSeconds"`
+	// withinServiceLevel is the share of them accepted within the serviceLevel.threshold of that time, in percent.
+	// +optional
+	// +kubebuilder:default=0
+	WithinServiceLevel int32 `json:"withinServiceLevel"`
+	// serviceLevelMet says whether that is at least serviceLevel.target; Unknown while nothing was accepted and without a serviceLevel.
+	// +optional
+	// +kubebuilder:validation:Enum=Met;Missed;Unknown
+	ServiceLevelMet string `json:"serviceLevelMet,omitempty"`
+}
+
+// Values of QueueCalls.ServiceLevelMet and QueueInteractions.ServiceLevelMet.
 const (
 	ServiceLevelMet     = "Met"
 	ServiceLevelMissed  = "Missed"

@@ -222,6 +222,54 @@ func TestWhyInQueue(t *testing.T) {
 	}
 }
 
+func TestWhyWrapUpAndDeclined(t *testing.T) {
+	d := newDesk(t)
+	d.agent("ann", true, store.Presence{SignedIn: true})
+	d.agent("ben", true, store.Presence{SignedIn: true})
+	d.queue("ann", "ben")
+	q, err := d.db.GetQueue(t.Context(), key("mail"))
+	d.must(err)
+	q.WrapUpTime = time.Hour
+	d.must(d.db.PutQueue(t.Context(), q))
+	first, second := d.mail(), d.mail()
+	d.route()
+	i, err := d.db.Accept(t.Context(), ns, first, "ann")
+	d.must(err)
+	_, err = d.db.CloseInteraction(t.Context(), ns, i.ID, "ann", store.Disposal{})
+	d.must(err)
+	_, err = d.db.Reject(t.Context(), ns, second, "ben")
+	d.must(err)
+	d.route()
+	why := d.why(second)
+	if len(why.Members) != 2 || why.Members[0].Verdict != wire.MemberWrapUp || !strings.HasPrefix(why.Members[0].Detail, "until ") {
+		t.Errorf("members: %+v", why.Members)
+	}
+	if !strings.Contains(why.Waiting, "1 Free, 1 WrapUp; when it was looked at last: everyone available declined; ann in wrap-up until ") {
+		t.Error(why.Waiting)
+	}
+}
+
+func TestWhyForOneAgent(t *testing.T) {
+	d := newDesk(t)
+	d.agent("ann", true, store.Presence{SignedIn: true})
+	d.agent("ben", true, store.Presence{})
+	d.queue("ann", "ben")
+	a, err := d.db.GetAccount(t.Context(), key("support"))
+	d.must(err)
+	a.Routing = routing.Rules{TransferToAgent: time.Hour}
+	d.must(d.db.PutAccount(t.Context(), a))
+	id := d.mail()
+	d.route()
+	_, err = d.db.Accept(t.Context(), ns, id, "ann")
+	d.must(err)
+	_, err = d.db.Transfer(t.Context(), ns, id, "ann", store.TransferTarget{Kind: store.TransferToAgent, Name: "ben"})
+	d.must(err)
+	d.route()
+	if why := d.why(id); why.Waiting != "waits for ben: signed out; nobody else is asked meanwhile" || len(why.Members) > 0 {
+		t.Errorf("%q, members %v", why.Waiting, why.Members)
+	}
+}
+
 // Nothing of a customer leaves, whatever is asked.
 func TestNothingOfCustomers(t *testing.T) {
 	d := newDesk(t)

@@ -70,6 +70,10 @@ func lastReason(history []wire.Transition) string {
 
 // explainQueue looks at every member as routing does.
 func (s *server) explainQueue(ctx context.Context, i store.Interaction, out *wire.Why) error {
+	if i.WaitsFor != "" {
+		out.Waiting = cmp.Or(i.WaitDetail, "waits for "+i.WaitsFor) + "; nobody else is asked meanwhile"
+		return nil
+	}
 	queue, err := s.Store.GetQueue(ctx, store.Key{Namespace: i.Namespace, Name: i.Queue})
 	if errors.Is(err, store.ErrNotFound) {
 		out.Waiting = "in queue " + i.Queue + ", which does not exist any more"
@@ -96,13 +100,13 @@ func (s *server) explainQueue(ctx context.Context, i store.Interaction, out *wir
 		out.Members = append(out.Members, member)
 	}
 	slices.SortStableFunc(out.Members, func(a, b wire.Member) int { return a.Penalty - b.Penalty })
-	out.Waiting = waiting(i.Queue, len(queue.Members), counts)
+	out.Waiting = waiting(i, len(queue.Members), counts)
 	return nil
 }
 
-func waiting(queue string, members int, counts map[string]int) string {
+func waiting(i store.Interaction, members int, counts map[string]int) string {
 	if members == 0 {
-		return "in queue " + queue + ", which has no members"
+		return "in queue " + i.Queue + ", which has no members"
 	}
 	var parts []string
 	for _, verdict := range []string{wire.MemberFree, wire.MemberFull, wire.MemberWrapUp, wire.MemberPaused, wire.MemberSignedOut, wire.MemberDeactivated} {
@@ -110,7 +114,10 @@ func waiting(queue string, members int, counts map[string]int) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, verdict))
 		}
 	}
-	text := fmt.Sprintf("in queue %s with %d members: %s", queue, members, strings.Join(parts, ", "))
+	text := fmt.Sprintf("in queue %s with %d members: %s", i.Queue, members, strings.Join(parts, ", "))
+	if counts[wire.MemberFree] > 0 && i.WaitDetail != "" {
+		return text + "; when it was looked at last: " + i.WaitDetail
+	}
 	if counts[wire.MemberFree] > 0 {
 		return text + "; who is free has declined it before, or is offered it in a moment"
 	}

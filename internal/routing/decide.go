@@ -23,7 +23,7 @@ func Decide(i Interaction, q Queue, candidates []Candidate, now time.Time) Decis
 	startOver := false
 	if best == nil {
 		if best, among = choose(q, candidates, func(c *Candidate) bool { return c.Available() }); best == nil {
-			return Decision{Action: Wait, RetryAt: wrappedUp(candidates, func(*Candidate) bool { return true }), Detail: "nobody available" + passedOver(i, candidates)}
+			return Decision{Action: Wait, RetryAt: wrappedUp(candidates, func(*Candidate) bool { return true }), Detail: nobody(i, candidates)}
 		}
 		if retry := i.DeclinedAt.Add(startOverAfter); now.Before(retry) {
 			if back := wrappedUp(candidates, func(c *Candidate) bool { return i.Declined[c.Agent] == 0 }); !back.IsZero() && back.Before(retry) {
@@ -125,6 +125,27 @@ func explain(q Queue, best *Candidate, among int, startOver bool) string {
 		b.WriteString(", everyone declined before")
 	}
 	return b.String()
+}
+
+// nobody says why none of the members can take it.
+func nobody(i Interaction, candidates []Candidate) string {
+	if len(candidates) == 0 {
+		return "the queue has no members"
+	}
+	text := "nobody available" + passedOver(i, candidates)
+	if len(candidates) <= mentioned {
+		return text // which names those who are signed out
+	}
+	away := 0
+	for n := range candidates {
+		if candidates[n].Hindrance() == signedOut {
+			away++
+		}
+	}
+	if away > 0 {
+		text += fmt.Sprintf("; %d signed out", away)
+	}
+	return text
 }
 
 // passedOver names those who could not take it, and why.

@@ -21,7 +21,7 @@ func ready(agent string, change ...func(*Candidate)) Candidate {
 	return c
 }
 
-func paused(c *Candidate)      { c.Paused = true }
+func paused(c *Candidate) { c.Paused = true }
 func wrapping(d time.Duration) func(*Candidate) {
 	return func(c *Candidate) { c.WrapUp = now.Add(d) }
 }
@@ -46,7 +46,7 @@ func TestDecide(t *testing.T) {
 		want        Decision
 	}{
 		"nobody": {
-			want: Decision{Action: Wait, Detail: "nobody available"},
+			want: Decision{Action: Wait, Detail: "the queue has no members"},
 		},
 		"everyone busy": {
 			candidates: []Candidate{ready("alice", paused), ready("bob", load(2, 2)), ready("carol", away), ready("dave", deactivated)},
@@ -70,6 +70,10 @@ func TestDecide(t *testing.T) {
 			candidates:  []Candidate{ready("alice"), ready("carol", wrapping(time.Minute))},
 			want: Decision{Action: Wait, RetryAt: now.Add(30 * time.Second),
 				Detail: "everyone available declined; alice declined; carol in wrap-up until 2026-03-01T08:01:00Z"},
+		},
+		"a large team that has gone home": {
+			candidates: []Candidate{ready("alice", away), ready("bob", away), ready("carol", away), ready("dave", away), ready("erin", paused)},
+			want:       Decision{Action: Wait, Detail: "nobody available; erin paused; 4 signed out"},
 		},
 		"first ever": {
 			candidates: abc,

@@ -59,9 +59,12 @@ type Candidate struct {
 func (c Candidate) Available() bool { return c.WrapUp.IsZero() && c.hasRoom() }
 
 // hasRoom is Available but for wrap-up time.
-func (c Candidate) hasRoom() bool {
-	return c.Active && c.SignedIn && !c.Paused && (c.Capacity == 0 || c.Load < c.Capacity)
-}
+func (c Candidate) hasRoom() bool { return c.onDuty() && (c.Capacity == 0 || c.Load < c.Capacity) }
+
+// full: only the capacity keeps the agent from taking more.
+func (c Candidate) full() bool { return c.onDuty() && c.WrapUp.IsZero() && !c.hasRoom() }
+
+func (c Candidate) onDuty() bool { return c.Active && c.SignedIn && !c.Paused }
 
 // Action is what a decision does.
 type Action string
@@ -88,5 +91,6 @@ type Decision struct {
 	Detail string
 }
 
-// Decider is the decision function: Decide in production.
+// Decider is the decision function: Decide in production. Without an Interaction.ID it is asked why nobody of a queue has room, and says what holds for all
+// that waits there.
 type Decider func(i Interaction, q Queue, candidates []Candidate, now time.Time) Decision

@@ -13,6 +13,10 @@ var (
 	timeoutsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "ringmaster_routing_offer_timeouts_total", Help: "Offers that nobody answered in time.",
 	})
+	capacityRejectionsTotal = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "ringmaster_routing_capacity_rejections_total",
+		Help: "Members who were passed over because they hold as many interactions as allowed, each time a queue or an interaction is looked at.",
+	})
 	errorsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "ringmaster_routing_errors_total", Help: "Failed routing transactions.",
 	})
@@ -24,7 +28,7 @@ var (
 
 // RegisterMetrics adds the routing metrics to a registry.
 func RegisterMetrics(r prometheus.Registerer) error {
-	for _, c := range []prometheus.Collector{decisionsTotal, timeoutsTotal, errorsTotal, waitSeconds} {
+	for _, c := range []prometheus.Collector{decisionsTotal, timeoutsTotal, capacityRejectionsTotal, errorsTotal, waitSeconds} {
 		if err := r.Register(c); err != nil {
 			return err
 		}
@@ -32,10 +36,18 @@ func RegisterMetrics(r prometheus.Registerer) error {
 	return nil
 }
 
-// observed counts what decide does.
+// observed counts what decide does. An interaction without an ID stands for all of a queue in which nobody has room.
 func observed(decide Decider) Decider {
 	return func(i Interaction, q Queue, candidates []Candidate, now time.Time) Decision {
 		d := decide(i, q, candidates, now)
+		for n := range candidates {
+			if candidates[n].full() {
+				capacityRejectionsTotal.Inc()
+			}
+		}
+		if i.ID == "" {
+			return d
+		}
 		decisionsTotal.WithLabelValues(string(d.Action)).Inc()
 		if i.OfferedTo != "" {
 			timeoutsTotal.Inc()

@@ -193,6 +193,10 @@ type Interactions interface {
 	GetInteraction(ctx context.Context, namespace, id string) (Interaction, error)
 	ListInteractions(ctx context.Context, f InteractionFilter) ([]Interaction, error)
 	CountInteractions(ctx context.Context, f InteractionFilter) (int, error)
+	// GetQueueFigures of a digital queue; zero when nobody has accepted anything.
+	GetQueueFigures(ctx context.Context, queue Key) (QueueFigures, error)
+	// ListAccountFigures of one account, or of all with the zero Key; sorted. Accounts without interactions are left out.
+	ListAccountFigures(ctx context.Context, account Key) ([]AccountFigures, error)
 	// ListMessages oldest first.
 	ListMessages(ctx context.Context, namespace, interactionID string) ([]Message, error)
 	GetMessage(ctx context.Context, namespace, messageID string) (Message, error)

@@ -218,13 +218,14 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 	})
 }
 
-const queueColumns = "SELECT namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time FROM queues "
+const queueColumns = "SELECT namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time, weight, service_level FROM queues "
 
 func scanQueue(s scanner) (Queue, error) {
 	var q Queue
-	var timeout, wrapUp int64
-	err := s.Scan(&q.Namespace, &q.Name, &q.DisplayName, &q.Channel, &q.Strategy, &timeout, &wrapUp)
+	var timeout, wrapUp, level int64
+	err := s.Scan(&q.Namespace, &q.Name, &q.DisplayName, &q.Channel, &q.Strategy, &timeout, &wrapUp, &q.Weight, &level)
 	q.OfferTimeout, q.WrapUpTime = time.Duration(timeout)*time.Microsecond, time.Duration(wrapUp)*time.Microsecond
+	q.ServiceLevel = time.Duration(level) * time.Microsecond
 	return q, err
 }
 
@@ -272,10 +273,12 @@ func (db *DB) PutQueue(ctx context.Context, q Queue) error {
 		if !isNew && sameQueue(old, q) && sameMembers(present, wanted) {
 			return nil
 		}
-		if _, err := t.exec(ctx, `INSERT INTO queues (namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET display_name = excluded.display_name,
-			channel = excluded.channel, strategy = excluded.strategy, offer_timeout = excluded.offer_timeout, wrap_up_time = excluded.wrap_up_time`,
-			q.Namespace, q.Name, q.DisplayName, q.Channel, q.Strategy, q.OfferTimeout.Microseconds(), q.WrapUpTime.Microseconds()); err != nil {
+		if _, err := t.exec(ctx, `INSERT INTO queues (namespace, name, display_name, channel, strategy, offer_timeout, wrap_up_time, weight, service_level)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, name) DO UPDATE SET display_name = excluded.display_name,
+			channel = excluded.channel, strategy = excluded.strategy, offer_timeout = excluded.offer_timeout, wrap_up_time = excluded.wrap_up_time,
+			weight = excluded.weight, service_level = excluded.service_level`,
+			q.Namespace, q.Name, q.DisplayName, q.Channel, q.Strategy, q.OfferTimeout.Microseconds(), q.WrapUpTime.Microseconds(), q.Weight,
+			q.ServiceLevel.Microseconds()); err != nil {
 			return err
 		}
 		if err := t.writeMembers(ctx, q.Key, present, wanted); err != nil {
@@ -305,7 +308,7 @@ func sameMembers(a, b map[string]int) bool {
 
 func sameQueue(a, b Queue) bool {
 	return a.DisplayName == b.DisplayName && a.Channel == b.Channel && a.Strategy == b.Strategy && a.OfferTimeout == b.OfferTimeout &&
-		a.WrapUpTime == b.WrapUpTime
+		a.WrapUpTime == b.WrapUpTime && a.Weight == b.Weight && a.ServiceLevel == b.ServiceLevel
 }
 
 func (t *tx) writeMembers(ctx context.Context, queue Key, present, wanted map[string]int) error {
@@ -344,7 +347,8 @@ func (db *DB) DeleteQueue(ctx context.Context, key Key) error {
 		}
 		// The row goes before the interactions: an ingestion under way into this queue is either seen below or finds the
 		// queue gone.
-		for _, sql := range []string{"DELETE FROM queues WHERE namespace = ? AND name = ?", "DELETE FROM queue_members WHERE namespace = ? AND queue = ?"} {
+		for _, sql := range []string{"DELETE FROM queues WHERE namespace = ? AND name = ?", "DELETE FROM queue_members WHERE namespace = ? AND queue = ?",
+			"DELETE FROM queue_figures WHERE namespace = ? AND queue = ?"} {
 			if _, err := t.exec(ctx, sql, key.Namespace, key.Name); err != nil {
 				return err
 			}

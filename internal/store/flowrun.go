@@ -96,7 +96,7 @@ func (r *router) resume(ctx context.Context, i *interactionRow, run *flowRun) er
 		due, ok := f.Due(run.step, fromMicros(run.since), fromMicros(r.now))
 		if ok && due.After(fromMicros(r.now)) {
 			run.due = micros(due)
-			return r.saveRun(ctx, run)
+			return r.saveRun(ctx, r.namespace, run)
 		}
 	}
 	return r.walk(ctx, i, f, run)
@@ -139,8 +139,31 @@ func (r *router) newRun(ctx context.Context, i *interactionRow) (*flowRun, error
 	if err != nil || a.Flow == "" {
 		return nil, ignoreNotFound(err)
 	}
-	message, err := one(ctx, r.conn, scalar[string], "SELECT id FROM messages WHERE interaction_id = ? AND direction = 'Inbound' ORDER BY id DESC LIMIT 1", i.ID)
-	return &flowRun{id: i.ID, flow: a.Flow, since: r.now, message: message}, ignoreNotFound(err)
+	return r.runOf(ctx, i, a.Flow, r.now)
+}
+
+// runOf is a run of the flow, before its first step, for the last mail.
+func (t *tx) runOf(ctx context.Context, i *interactionRow, flow string, now int64) (*flowRun, error) {
+	message, err := one(ctx, t.conn, scalar[string], "SELECT id FROM messages WHERE interaction_id = ? AND direction = 'Inbound' ORDER BY id DESC LIMIT 1", i.ID)
+	return &flowRun{id: i.ID, flow: flow, since: now, message: message}, ignoreNotFound(err)
+}
+
+// toFlow lets the account's flow decide about r anew, in place of the agent who has it.
+func (t *tx) toFlow(ctx context.Context, r *interactionRow, a Account, reason, detail string, now int64) error {
+	told := r.told()
+	if err := t.takeFrom(ctx, r, reason); err != nil {
+		return err
+	}
+	run, err := t.runOf(ctx, r, a.Flow, now)
+	if err != nil {
+		return err
+	}
+	run.due = now
+	r.Queue, r.forAgent, r.declined = "", "", nil
+	t.move(r, StateNew, told, reason, detail, now)
+	t.emitInteraction(EventQueued, r, told, reason)
+	t.wake = true
+	return t.saveRun(ctx, r.Namespace, run)
 }
 
 // flowOf is nil when there is no such flow.
@@ -155,8 +178,8 @@ func (r *router) flowOf(ctx context.Context, name string) (*flow.Flow, error) {
 	return r.db.flows.compile(text)
 }
 
-func (r *router) saveRun(ctx context.Context, run *flowRun) error {
-	return r.insert(ctx, insertFlowRuns, replaceFlowRuns, run.values(r.namespace))
+func (t *tx) saveRun(ctx context.Context, namespace string, run *flowRun) error {
+	return t.insert(ctx, insertFlowRuns, replaceFlowRuns, run.values(namespace))
 }
 
 func (r *router) endRun(ctx context.Context, run *flowRun) error {
@@ -214,17 +237,17 @@ func (w *flowWalk) arrive(ctx context.Context, out flow.Outcome) error {
 		if err := r.toQueue(ctx, i, out.Target, "", flow.ReasonQueued, detail, r.now); err != nil {
 			return err
 		}
-		return r.saveRun(ctx, w.run)
+		return r.saveRun(ctx, r.namespace, w.run)
 	case flow.Agent:
 		i.Queue, i.forAgent, i.looked, i.declined, i.timers = "", out.Target, false, nil, i.timers.InFlow(out.Due, true)
 		r.move(i, StateQueued, out.Target, flow.ReasonAgent, detail, r.now)
 		r.emitInteraction(EventQueued, i, "", flow.ReasonAgent)
 		r.wake = true
-		return r.saveRun(ctx, w.run)
+		return r.saveRun(ctx, r.namespace, w.run)
 	case flow.WaitAction:
 		r.move(i, StateNew, "", flow.ReasonWaiting, detail+", until "+out.Due.UTC().Format(time.RFC3339), r.now)
 		w.run.due = micros(out.Due)
-		return r.saveRun(ctx, w.run)
+		return r.saveRun(ctx, r.namespace, w.run)
 	case flow.CloseAction, flow.End:
 	}
 	if err := r.endRun(ctx, w.run); err != nil {

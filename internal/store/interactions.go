@@ -117,6 +117,7 @@ func (db *DB) GetInteraction(ctx context.Context, namespace, id string) (Interac
 	if err != nil {
 		return Interaction{}, fmt.Errorf("store: interaction %s: %w", id, err)
 	}
+	r.WaitsFor = r.forAgent
 	if r.State == StateQueued && r.forAgent == "" {
 		// While nobody has room the queue is not looked through, and what it says holds for everything in it.
 		detail, err := one(ctx, db.read(), scalar[string], "SELECT wait_detail FROM queues WHERE namespace = ? AND name = ?", namespace, r.Queue)

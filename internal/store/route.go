@@ -106,9 +106,9 @@ type agentLoad struct {
 
 type routedQueue struct {
 	routing.Queue
-	gen, due int64
-	members  []routing.Candidate
-	work     []*interactionRow
+	gen, due, weight int64
+	members          []routing.Candidate
+	work             []*interactionRow
 }
 
 func (r *router) run(ctx context.Context) error {
@@ -155,19 +155,19 @@ func (r *router) run(ctx context.Context) error {
 // lockQueues locks the due queues and the named ones: until the commit nobody can make them due unseen.
 func (r *router) lockQueues(ctx context.Context, names []string) ([]*routedQueue, error) {
 	due, err := all(ctx, r.conn, scalar[string],
-		"SELECT name FROM queues WHERE due_at > 0 AND due_at <= ? AND namespace = ? ORDER BY due_at, name LIMIT ?", r.now, r.namespace, routeQueues)
+		"SELECT name FROM queues WHERE due_at > 0 AND due_at <= ? AND namespace = ? ORDER BY weight DESC, due_at, name LIMIT ?", r.now, r.namespace, routeQueues)
 	if err != nil {
 		return nil, err
 	}
 	queues, err := all(ctx, r.conn, func(s scanner) (*routedQueue, error) {
 		var q routedQueue
 		var timeout int64
-		err := s.Scan(&q.Name, &q.Strategy, &timeout, &q.LastOffered, &q.gen, &q.due)
+		err := s.Scan(&q.Name, &q.Strategy, &timeout, &q.LastOffered, &q.gen, &q.due, &q.weight)
 		q.OfferTimeout = time.Duration(timeout) * time.Microsecond
 		return &q, err
-	}, `SELECT name, strategy, offer_timeout, last_offered, gen, due_at FROM queues
+	}, `SELECT name, strategy, offer_timeout, last_offered, gen, due_at, weight FROM queues
 		WHERE namespace = ? AND name = ANY(?) ORDER BY name FOR UPDATE`, r.namespace, append(due, names...))
-	// The longest due one first, so that a busy queue does not starve the others.
-	slices.SortStableFunc(queues, func(a, b *routedQueue) int { return cmp.Compare(a.due, b.due) })
+	// The longest due one of the heaviest first, so that a busy queue does not starve its equals.
+	slices.SortStableFunc(queues, func(a, b *routedQueue) int { return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(a.due, b.due)) })
 	return queues, err
 }

@@ -63,7 +63,7 @@ func (r *router) finishQueue(ctx context.Context, q *routedQueue, finished bool)
 	var wait string
 	switch {
 	case r.room(q) == 0: // the next change makes it due, or the end of a wrap-up time
-		d := routing.Decide(routing.Interaction{}, q.Queue, q.members, fromMicros(r.now))
+		d := r.decide(routing.Interaction{Queue: q.Name}, q.Queue, q.members, fromMicros(r.now))
 		due, wait = micros(d.RetryAt), d.Detail
 	case !finished:
 		due = r.now

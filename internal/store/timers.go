@@ -132,6 +132,9 @@ func (t *tx) toClosed(ctx context.Context, r *interactionRow, disposition, reaso
 func (t *tx) accept(ctx context.Context, r *interactionRow, agent, reason string, now int64) error {
 	if r.forAgent == "" {
 		r.LastQueue = r.Queue
+		if err := t.take(ctx, r, now); err != nil {
+			return err
+		}
 	}
 	return t.assign(ctx, r, agent, reason, now)
 }

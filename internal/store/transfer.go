@@ -180,11 +180,11 @@ func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, to Transf
 	if ignoreNotFound(err) != nil {
 		return err
 	}
-	exists, err := queueExists(ctx, t.conn, Key{r.Namespace, account.Queue})
+	takes, err := t.takesNew(ctx, account)
 	if err != nil {
 		return err
 	}
-	if !account.Active || !exists || to.Name == r.Account {
+	if !account.Active || !takes || to.Name == r.Account {
 		return ErrTransferTarget
 	}
 	if err := t.rethread(ctx, r, to.Name); err != nil {
@@ -192,7 +192,20 @@ func (t *tx) transferToAccount(ctx context.Context, r *interactionRow, to Transf
 	}
 	r.Account, r.timers = to.Name, r.timers.Requeued()
 	r.queuedAt, r.precedence = now, precedenceOf(account.Routing, true)
-	return t.toQueue(ctx, r, account.Queue, r.Agent, routing.ReasonTransferred, to.detail("to the account "+to.Name), now)
+	detail := to.detail("to the account " + to.Name)
+	if account.Flow != "" {
+		return t.toFlow(ctx, r, account, routing.ReasonTransferred, detail, now)
+	}
+	return t.toQueue(ctx, r, account.Queue, r.Agent, routing.ReasonTransferred, detail, now)
+}
+
+// takesNew: the account has somewhere for new interactions to go.
+func (t *tx) takesNew(ctx context.Context, a Account) (bool, error) {
+	if a.Flow == "" {
+		return queueExists(ctx, t.conn, Key{a.Namespace, a.Queue})
+	}
+	_, err := flowText(ctx, t.conn, Key{a.Namespace, a.Flow})
+	return err == nil, ignoreNotFound(err)
 }
 
 // rethread lets replies that come to another account join; those to the present one still do.

@@ -141,7 +141,7 @@ func (c conn) insert(ctx context.Context, into, onConflict string, rows ...[]any
 
 // tx is a write transaction. Locks are always taken in this order, so that transactions never wait for each other
 // in a circle: center or lease, interactions by id, calls by id, a contact list and its contacts by address, the presence of agents by name, their wrap-up
-// times, queues by name, the event counter. The last three happen in commit, from what the transaction collected.
+// times, queues by name, their figures, the event counter. The last four happen in commit, from what the transaction collected.
 type tx struct {
 	conn
 	db          *DB
@@ -158,6 +158,8 @@ type tx struct {
 	due, changed map[Key]bool
 	// freed are agents who may now take what waits for them alone.
 	freed map[Key]bool
+	// taken are interactions that members of queues have accepted.
+	taken []taken
 	// wrapUps are agents whose wrap-up time begins, and when it ends.
 	wrapUps map[Key]int64
 }
@@ -245,6 +247,9 @@ func (t *tx) flush(ctx context.Context) error {
 		return err
 	}
 	if err := t.flushQueues(ctx); err != nil {
+		return err
+	}
+	if err := t.flushFigures(ctx); err != nil {
 		return err
 	}
 	if err := t.flushShared(ctx); err != nil {

@@ -124,6 +124,10 @@ type Queue struct {
 	OfferTimeout time.Duration
 	// WrapUpTime is how long queues offer nothing to an agent who closed or transferred an interaction of this one.
 	WrapUpTime time.Duration
+	// Weight orders queues that wait for the same agent: the heavier one comes first.
+	Weight int
+	// ServiceLevel is the wait within which accepting an interaction counts as in time; 0 = none is set.
+	ServiceLevel time.Duration
 	// Members are the effective ones, every team and selector already resolved.
 	Members []QueueMember
 }
@@ -240,6 +244,8 @@ type Interaction struct {
 	DispositionNote string
 	// WaitDetail says in words why a queued interaction waits; GetInteraction alone fills it in when nobody of the queue has room.
 	WaitDetail string
+	// WaitsFor is the one agent a queued interaction waits for, empty when any member of its queue may have it; GetInteraction alone fills it in.
+	WaitsFor string
 	// Version grows with every transition; commands name it to act on what they saw.
 	Version int64
 }

@@ -57,7 +57,7 @@ func testDirectory(t *testing.T, open Open) {
 		s := open(t)
 		ctx := t.Context()
 		q := store.Queue{Key: key("mail"), DisplayName: "Mail", Channel: store.ChannelEmail, Strategy: "LeastRecent",
-			OfferTimeout: 20 * time.Second, WrapUpTime: time.Minute, Members: []store.QueueMember{{Agent: "alice", Penalty: 0}, {Agent: "bob", Penalty: 5}}}
+			OfferTimeout: 20 * time.Second, WrapUpTime: time.Minute, Weight: 3, ServiceLevel: time.Hour, Members: []store.QueueMember{{Agent: "alice", Penalty: 0}, {Agent: "bob", Penalty: 5}}}
 		put := func() {
 			t.Helper()
 			if err := s.PutQueue(ctx, q); err != nil {
@@ -74,6 +74,10 @@ func testDirectory(t *testing.T, open Open) {
 		q.Strategy = "RRMemory"
 		put()
 		q.WrapUpTime = 0
+		put()
+		q.Weight = 0
+		put()
+		q.ServiceLevel = 0
 		put()
 		if err := s.PutQueue(ctx, store.Queue{Key: key("another"), Channel: store.ChannelEmail, Members: q.Members}); err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ringmaster-dev/ringmaster/internal/flow"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -195,6 +196,39 @@ func testTransfers(t *testing.T, open Open) {
 		if res[0].Joined {
 			t.Fatal("joined an interaction of another account")
 		}
+	})
+	t.Run("to an account with a flow", func(t *testing.T) {
+		c, _, id := start(t, rules)
+		c.must(c.PutAccount(c.ctx, store.Account{Key: key("sales"), Flow: "incoming", Active: true}))
+		_, err := c.Transfer(c.ctx, ns, id, "alice", store.TransferTarget{Kind: store.TransferToAccount, Name: "sales"})
+		wantErr(t, err, store.ErrTransferTarget) // there is no such flow yet
+		c.flow(flow.Spec{Steps: []flow.Step{
+			{Name: "other", When: `mail.subject != "broken"`, Queue: &flow.Place{Name: "mail"}},
+			{Name: "tag", Tags: []string{"sales"}},
+			{Name: "sales", Queue: &flow.Place{Name: "second"}},
+		}})
+		before := c.cursor()
+		c.transfer(id, "alice", store.TransferToAccount, "sales")
+		if i := c.wantState(id, store.StateNew, ""); i.Account != "sales" || i.Queue != "" {
+			t.Fatalf("account %q, queue %q", i.Account, i.Queue)
+		}
+		c.wantEvents(before, store.EventQueued+" alice")
+		c.route()
+		if i := c.wantState(id, store.StateOffered, "bob"); i.Queue != "second" || len(i.Tags) != 1 {
+			t.Fatalf("queue %q, tags %q", i.Queue, i.Tags)
+		}
+		next := c.newInteraction() // the sender has room again
+		c.route()
+		c.wantState(next, store.StateOffered, "alice")
+		c.wantReasons(id, "Ingested", "Offered", "Accepted", routing.ReasonTransferred, flow.ReasonSkipped, flow.ReasonTagged, flow.ReasonQueued, "Offered")
+		_, err = c.Accept(c.ctx, ns, id, "bob")
+		c.must(err)
+		sales, _, err := c.AcquireLease(c.ctx, "sales", "test", time.Hour)
+		c.must(err)
+		if res, err := c.Ingest(c.ctx, sales, key("sales"), []store.IngestMail{c.mail(id)}); err != nil || !res[0].Joined {
+			t.Fatalf("a reply to the new address: %+v, %v", res, err)
+		}
+		c.wantState(id, store.StateOpen, "bob")
 	})
 	t.Run("refused", func(t *testing.T) {
 		c, _, id := start(t, rules)
