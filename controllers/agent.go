@@ -71,6 +71,7 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		}
 		return err
 	}
+	showChannels(a, s)
 	credentials, err := k.checker.AgentCredentials(ctx, a)
 	if err != nil {
 		return fmt.Errorf("checking the agent's Secrets: %w", err)

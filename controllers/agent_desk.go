@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,10 +39,7 @@ func (k *agentKind) mirror(ctx context.Context, a *v1alpha1.Agent, center *v1alp
 		Key: storeKey(a), Username: a.Username(), DisplayName: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email,
 		Extension: a.Status.Extension, Active: a.Spec.AccountState != v1alpha1.AccountDeactivated, Profile: raw, Permissions: permissions, ClientLogs: logs,
 	}
-	for _, c := range a.Spec.Channels {
-		d.EmailCapacity = int(c.Capacity)
-		d.EmailAutoAnswer = store.AutoAnswer{Enabled: c.AutoAnswer.State == v1alpha1.Enabled, Delay: duration(c.AutoAnswer.Delay, 0)}
-	}
+	d.EmailCapacity, d.EmailAutoAnswer = emailChannel(a)
 	if err := k.store.PutAgent(ctx, d); err != nil {
 		return fmt.Errorf("recording the agent: %w", err)
 	}
@@ -62,6 +60,30 @@ func supervisorNames(agent string, teams []v1alpha1.Team) []string {
 		}
 	}
 	return names
+}
+
+// emailChannel is how many e-mails the agent takes at a time, and whether by themselves.
+func emailChannel(a *v1alpha1.Agent) (capacity int, answer store.AutoAnswer) {
+	for _, c := range a.Spec.Channels {
+		if c.Name == v1alpha1.AgentChannelEmail {
+			return int(c.Capacity), store.AutoAnswer{Enabled: c.AutoAnswer.State == v1alpha1.Enabled, Delay: duration(c.AutoAnswer.Delay, 0)}
+		}
+	}
+	return 0, store.AutoAnswer{}
+}
+
+// showChannels says which channels of the agent nothing brings messages of.
+func showChannels(a *v1alpha1.Agent, s *scope) {
+	var idle []string
+	for _, c := range a.Spec.Channels {
+		if c.Name != v1alpha1.AgentChannelEmail && c.Name != v1alpha1.AgentChannelVoice {
+			idle = append(idle, string(c.Name))
+		}
+	}
+	if len(idle) > 0 {
+		s.note(v1alpha1.ConditionChannelConnector, metav1.ConditionFalse, v1alpha1.ReasonNoConnector,
+			"spec.channels: nothing brings messages of "+strings.Join(idle, ", ")+"; their capacity and autoAnswer have no effect")
+	}
 }
 
 // reseat makes an agent get up who may not sit at that telephone any more.
