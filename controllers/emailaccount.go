@@ -35,6 +35,7 @@ type accountStore interface {
 	ReleaseLease(ctx context.Context, l store.Lease) error
 	SetAccountAgents(ctx context.Context, account store.Key, agents []string) error
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
+	ListAccountFigures(ctx context.Context, account store.Key) ([]store.AccountFigures, error)
 }
 
 func (k *accountKind) NeedsFinalizer() bool { return true }
@@ -80,6 +81,9 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 		return err
 	}
 	e.Status.Effective = effectiveAccount(e)
+	if err := k.showStats(ctx, e); err != nil {
+		return err
+	}
 	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
 		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,
 			"any certificate is accepted; name the authority with caSecretRef, or the certificate with pinnedSHA256, instead")
@@ -148,6 +152,31 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 	}
 	s.ready(v1alpha1.ReasonSucceeded, "mail is fetched and can be sent")
 	return nil
+}
+
+// showStats mirrors where the account's interactions are.
+func (k *accountKind) showStats(ctx context.Context, e *v1alpha1.EmailAccount) error {
+	list, err := k.store.ListAccountFigures(ctx, storeKey(e))
+	if err != nil {
+		return err
+	}
+	e.Status.Stats = emailStats(list)
+	return nil
+}
+
+// emailStats of the one account that is listed, if it has interactions.
+func emailStats(list []store.AccountFigures) *v1alpha1.EmailStats {
+	stats := &v1alpha1.EmailStats{}
+	for _, f := range list {
+		stats.Waiting, stats.Offered, stats.Open, stats.Unread = count(f.Waiting), count(f.Offered), count(f.Open), count(f.Unread)
+		if !f.OldestWaiting.IsZero() {
+			stats.OldestWaitingTime = seconds(f.OldestWaiting)
+		}
+		if !f.OldestFollowUp.IsZero() {
+			stats.OldestFollowUpTime = seconds(f.OldestFollowUp)
+		}
+	}
+	return stats
 }
 
 // tried reports whether a server's reason is the outcome of a try.

@@ -6,12 +6,15 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -35,6 +38,7 @@ type feed struct {
 	command func()
 	// voicemail is called when an agent has more or fewer voice messages than before.
 	voicemail func()
+	recorder  events.EventRecorder
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
@@ -77,12 +81,12 @@ func (f *feed) Start(ctx context.Context) error {
 func (f *feed) drain(ctx context.Context, cursor store.Cursor) (store.Cursor, error) {
 	const batch = 500
 	for {
-		events, err := f.store.EventsAfter(ctx, "", cursor, batch)
+		happened, err := f.store.EventsAfter(ctx, "", cursor, batch)
 		if err != nil {
 			return cursor, err
 		}
 		present := map[string]bool{}
-		for _, e := range events {
+		for _, e := range happened {
 			f.handle(ctx, e)
 			switch e.Kind {
 			case store.EventPresence, store.EventSeat, store.EventForward:
@@ -95,7 +99,7 @@ func (f *feed) drain(ctx context.Context, cursor store.Cursor) (store.Cursor, er
 				return cursor, err
 			}
 		}
-		if len(events) < batch {
+		if len(happened) < batch {
 			return cursor, nil
 		}
 	}
@@ -138,22 +142,33 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 			}
 		}
 		f.pokePBXes(ctx, e.Namespace)
-	case store.EventQueued, store.EventUnread, store.EventMessage:
-		f.pokeAccount(e)
-		f.pokeQueues(ctx, e.Namespace, v1alpha1.ChannelEmail)
-	case store.EventOpened, store.EventClosed, store.EventOffered:
+	case store.EventQueued, store.EventUnread, store.EventMessage, store.EventOpened, store.EventClosed, store.EventOffered:
+		f.interaction(ctx, e)
 		f.pokeQueues(ctx, e.Namespace, v1alpha1.ChannelEmail)
 	}
 }
 
-// pokeAccount asks for a coalesced pass over the account that an interaction came in by: it shows how many mails have.
-func (f *feed) pokeAccount(e store.Event) {
+// interaction asks for a coalesced pass over the interaction's account, which shows how many mails came and where they are, and makes an Event of an
+// assignment that has lasted too long.
+func (f *feed) interaction(ctx context.Context, e store.Event) {
 	var data struct {
 		Account string `json:"account"`
+		Reason  string `json:"reason"`
 	}
-	if err := json.Unmarshal(e.Data, &data); err == nil && data.Account != "" {
-		f.accounts.coalesced(types.NamespacedName{Namespace: e.Namespace, Name: data.Account})
+	if err := json.Unmarshal(e.Data, &data); err != nil || data.Account == "" {
+		return
 	}
+	key := types.NamespacedName{Namespace: e.Namespace, Name: data.Account}
+	f.accounts.coalesced(key)
+	if e.Kind != store.EventUnread || data.Reason != routing.ReasonAssignmentExpired {
+		return
+	}
+	var account v1alpha1.EmailAccount
+	if err := f.Get(ctx, key, &account); err != nil {
+		return // deleted meanwhile
+	}
+	f.recorder.Eventf(&account, nil, corev1.EventTypeWarning, data.Reason, "Route",
+		"interaction %s was with agent %s for longer than spec.routing.maxAssignmentAge of the ContactCenter; it is Unread now", e.Subject, e.Agent)
 }
 
 // pokeTelephones asks for a pass over the telephones of a namespace: a seat that is taken may be another one released.

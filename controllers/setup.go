@@ -257,6 +257,7 @@ func (w *wiring) addFeed() error {
 	return w.mgr.Add(&feed{
 		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
 		telephones: w.telephones, snapshots: w.snapshots, contactLists: w.contactLists, command: commands.notice, voicemail: notices.notice,
+		recorder: w.mgr.GetEventRecorder("ringmaster"),
 	})
 }
 

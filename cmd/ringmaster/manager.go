@@ -216,6 +216,13 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 	if err := routing.RegisterMetrics(metrics.Registry); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
+	figures := controllers.NewFigures(db)
+	if err := metrics.Registry.Register(figures); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := mgr.Add(figures); err != nil {
+		return err
+	}
 	router := routing.NewWorker(db, logger.With("part", "routing"))
 	for _, part := range []everywhere{cert.Start, workers.Run, router.Run, housekeeping(db, logger)} {
 		if err := mgr.Add(part); err != nil {
