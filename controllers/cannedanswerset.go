@@ -97,7 +97,7 @@ func cannedValue(ctx context.Context, c client.Reader, namespace string, ref v1a
 		return "", err
 	}
 	value := string(content)
-	fault := ""
+	var fault string
 	switch _, err := template.Parse(value); {
 	case value == "":
 		fault = "is empty"
