@@ -34,12 +34,14 @@ type agentStore interface {
 	store.Directory
 	store.Credentials
 	store.SignInSecurity
+	store.Invitations
 	store.PresenceStore
 	store.Telephones
 	store.Forwards
 	store.Voicemails
 	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
 	ListCalls(ctx context.Context, f store.CallFilter) ([]store.Call, error)
+	Now(ctx context.Context) (time.Time, error)
 }
 
 func (k *agentKind) NeedsFinalizer() bool { return true }
@@ -82,6 +84,9 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		return err
 	}
 	if err := k.account(ctx, a, center, forSignIn, s); err != nil {
+		return err
+	}
+	if err := k.invite(ctx, a, center, s); err != nil {
 		return err
 	}
 	if a.Status.LastSpecChangeTime == nil || a.Status.ObservedGeneration != a.Generation {

@@ -33,7 +33,11 @@ func (k *agentKind) account(ctx context.Context, a *v1alpha1.Agent, center *v1al
 		showExpiry(a, credential, passwordAge(center), s)
 	}()
 	if a.Spec.PasswordSecretRef == nil {
-		s.ok(condition, v1alpha1.ReasonNoPassword, "no password: the agent cannot sign in at the desk")
+		if credential.Hash == "" {
+			s.ok(condition, v1alpha1.ReasonNoPassword, "no password: the agent cannot sign in at the desk")
+		} else {
+			s.ok(condition, v1alpha1.ReasonSucceeded, "the password that the agent chose is in effect")
+		}
 		return nil
 	}
 	if stallOn(s, problems, condition) {

@@ -62,6 +62,9 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 	if err := showPasswordReset(ctx, k.Client, c, s); err != nil {
 		return err
 	}
+	if err := showInvitations(ctx, k.Client, c, s); err != nil {
+		return err
+	}
 	s.ready(v1alpha1.ReasonSucceeded, "the namespace is a contact center")
 	return nil
 }

@@ -154,10 +154,10 @@ func TestTemplateOfReset(t *testing.T) {
 	other := mailingCenter()
 	other.Name = "other"
 	w := &wiring{c: readerOf(t, withTemplate(), other)}
-	if got := w.resetBy(t.Context(), resetText(func(*v1alpha1.MessageTemplate) {})); len(got) != 1 || got[0].Name != "center" {
+	if got := w.linksBy(t.Context(), resetText(func(*v1alpha1.MessageTemplate) {})); len(got) != 1 || got[0].Name != "center" {
 		t.Errorf("%v", got)
 	}
-	if got := w.resetBy(t.Context(), resetText(func(m *v1alpha1.MessageTemplate) { m.Name = "another" })); len(got) != 0 {
+	if got := w.linksBy(t.Context(), resetText(func(m *v1alpha1.MessageTemplate) { m.Name = "another" })); len(got) != 0 {
 		t.Errorf("%v", got)
 	}
 }

@@ -118,7 +118,7 @@ func (w *wiring) addCenters() error {
 		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(certificateChanged)).
 		Watches(&v1alpha1.EmailAccount{}, later(toCenter), builder.WithPredicates(authorizationChanged)).
 		Watches(&v1alpha1.EmailAccount{}, handler.EnqueueRequestsFromMapFunc(w.mailedBy), builder.WithPredicates(smtpChanged)).
-		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.resetBy), builder.WithPredicates(ours)).
+		Watches(&v1alpha1.MessageTemplate{}, handler.EnqueueRequestsFromMapFunc(w.linksBy), builder.WithPredicates(ours)).
 		Complete(newLoop[v1alpha1.ContactCenter](w, k))
 }
 
@@ -139,6 +139,8 @@ func (w *wiring) addAgents() error {
 		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.supervised), builder.WithPredicates(supervisorsChanged)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
+		Watches(&v1alpha1.MessageTemplate{}, later(handler.EnqueueRequestsFromMapFunc(w.invitableBy)), builder.WithPredicates(ours)).
+		Watches(&v1alpha1.EmailAccount{}, later(handler.EnqueueRequestsFromMapFunc(w.invitableBy)), builder.WithPredicates(predicate.Or(ours, smtpChanged))).
 		WatchesRawSource(w.agents.source()).
 		Complete(newLoop[v1alpha1.Agent](w, k))
 }

@@ -161,6 +161,18 @@ func systemAccount(ctx context.Context, c client.Reader, center *v1alpha1.Contac
 	return &e, nil
 }
 
+// systemMailer is the account of the center's system mailer while it can send, as far as is known; nil when it cannot.
+func systemMailer(ctx context.Context, c client.Reader, center *v1alpha1.ContactCenter) (*v1alpha1.EmailAccount, error) {
+	account, err := systemAccount(ctx, c, center)
+	if err != nil || account == nil || account.Spec.State == v1alpha1.Inactive {
+		return nil, err
+	}
+	if smtp := smtpReady(account); smtp != nil && smtp.Status == metav1.ConditionFalse {
+		return nil, nil
+	}
+	return account, nil
+}
+
 // showSystemMail sets SystemMailReady. It does not count for Ready: a center works without.
 func showSystemMail(ctx context.Context, c client.Reader, center *v1alpha1.ContactCenter, s *scope) error {
 	const condition = v1alpha1.ConditionSystemMailReady

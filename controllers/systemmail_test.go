@@ -47,11 +47,22 @@ func opsAccount() *v1alpha1.EmailAccount {
 
 func readerOf(t *testing.T, objects ...client.Object) client.Client {
 	t.Helper()
+	return readerBuilder(t, objects...).Build()
+}
+
+// indexedReaderOf has one field index.
+func indexedReaderOf(t *testing.T, of client.Object, field string, keys client.IndexerFunc, objects ...client.Object) client.Client {
+	t.Helper()
+	return readerBuilder(t, objects...).WithIndex(of, field, keys).Build()
+}
+
+func readerBuilder(t *testing.T, objects ...client.Object) *fake.ClientBuilder {
+	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build()
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)
 }
 
 // mailDesk is a store with the agent alice at 100, and what sends for the account ops.

@@ -332,6 +332,9 @@ type AgentStatus struct {
 	// account for sign-in.
 	// +optional
 	Account AgentAccountStatus `json:"account,omitempty"`
+	// invitation to set a first password.
+	// +optional
+	Invitation AgentInvitationStatus `json:"invitation,omitempty"`
 	// teams the agent belongs to, by name or selector.
 	// +optional
 	// +listType=set

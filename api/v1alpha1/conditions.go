@@ -49,6 +49,8 @@ const (
 	ConditionSystemMailReady = "SystemMailReady"
 	// ConditionPasswordResetReady (ContactCenter): agents can ask for a link to set a new password, and the mail's template can be used.
 	ConditionPasswordResetReady = "PasswordResetReady"
+	// ConditionInvitationsReady (ContactCenter): agents can be invited by a mail.
+	ConditionInvitationsReady = "InvitationsReady"
 
 	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
 	ConditionIMAPReady = "IMAPReady"
@@ -129,6 +131,7 @@ const (
 
 	ReasonNotConfigured      = "NotConfigured"
 	ReasonAccountNotFound    = "AccountNotFound"
+	ReasonSystemMailNotReady = "SystemMailNotReady"
 	ReasonPassThroughOnly    = "PassThroughOnly"
 	ReasonCodecMissing       = "CodecMissing"
 	ReasonTransportMismatch  = "TransportMismatch"
@@ -187,6 +190,9 @@ const (
 	// UnlockAnnotation on an Agent holds an RFC 3339 time and releases the lock that too many wrong passwords made, once for each value; a time before the
 	// lock releases nothing, so that an annotation that stays in a manifest does not undo later locks. Echoed in status.account.lastHandledUnlock.
 	UnlockAnnotation = "ringmaster.dev/unlock"
+	// InviteAnnotation on an Agent holds an RFC 3339 time and invites the agent, once for each value, whoever was invited before; a time before the last
+	// invitation sends nothing, so that an annotation that stays in a manifest does not send another one. Echoed in status.invitation.lastHandledInvite.
+	InviteAnnotation = "ringmaster.dev/invite"
 	// ReconcileAtAnnotation asks for a reconcile; the value is echoed in status.lastHandledReconcileAt.
 	ReconcileAtAnnotation = "ringmaster.dev/reconcile-at"
 )

@@ -6,6 +6,7 @@ import (
 
 // ContactCenterSpec is what holds for every object of the namespace.
 // +kubebuilder:validation:XValidation:rule="!has(self.security) || !has(self.security.passwordReset) || has(self.systemMail)",message="security.passwordReset needs systemMail, which sends the links"
+// +kubebuilder:validation:XValidation:rule="!has(self.invitations) || has(self.systemMail)",message="invitations need systemMail, which sends them"
 type ContactCenterSpec struct {
 	// displayName of the center, shown to people.
 	// +optional
@@ -40,9 +41,13 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	ScreenRecording ScreenRecordingSpec `json:"screenRecording,omitempty"`
 
-	// systemMail sends what Ringmaster itself writes to agents, notices of new voicemail and links to set a password. Without it none is sent, and condition SystemMailReady says so.
+	// systemMail sends what Ringmaster itself writes to agents, notices of new voicemail, invitations and links to set a password. Without it none is sent, and condition SystemMailReady says so.
 	// +optional
 	SystemMail *SystemMail `json:"systemMail,omitempty"`
+
+	// invitations of agents by a mail with a link to set a first password. Default: none.
+	// +optional
+	Invitations *InvitationsSpec `json:"invitations,omitempty"`
 
 	// clientLogs of the agents whose clientLogs.level is not Disabled.
 	// +optional
@@ -302,7 +307,7 @@ const (
 
 // ContactCenter turns its namespace into a contact center. A namespace holds exactly one.
 //
-// Conditions: Ready, SystemMailReady, PasswordResetReady. The last two do not count for Ready.
+// Conditions: Ready, SystemMailReady, PasswordResetReady, InvitationsReady. The last three do not count for Ready.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=contactcenters,shortName=cc,categories=ringmaster

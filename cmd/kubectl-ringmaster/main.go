@@ -55,7 +55,7 @@ func root() *cobra.Command {
 	cluster.addFlags(cmd)
 	cmd.AddCommand(versionCommand(), importCommand(cluster), exportCommand(cluster), statusCommand(cluster), authorizeCommand(cluster),
 		interactionsCommand(cluster), whyCommand(cluster), unlockCommand(cluster), setPasswordCommand(cluster), mailCommand(cluster),
-		verifyCommand(cluster))
+		verifyCommand(cluster), inviteCommand(cluster))
 	return cmd
 }
 

@@ -24,6 +24,7 @@ type Store interface {
 	Answers
 	SignInSecurity
 	Contacts
+	Invitations
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

@@ -147,14 +147,19 @@ func (db *DB) AddPasswordLink(ctx context.Context, agent Key, tokenHash string, 
 		if err != nil || (last > 0 && now-last < spacing.Microseconds()) {
 			return err
 		}
-		if _, err := t.exec(ctx, "DELETE FROM password_links WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
-			return err
-		}
 		added = true
-		return t.insert(ctx, "password_links (token_hash, namespace, agent, created_at, expires)", "",
-			[]any{tokenHash, agent.Namespace, agent.Name, now, now + ttl.Microseconds()})
+		return t.replacePasswordLink(ctx, agent, tokenHash, now, ttl)
 	})
 	return added && err == nil, err
+}
+
+// replacePasswordLink ends the agent's link and makes another.
+func (t *tx) replacePasswordLink(ctx context.Context, agent Key, tokenHash string, now int64, ttl time.Duration) error {
+	if _, err := t.exec(ctx, "DELETE FROM password_links WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
+		return err
+	}
+	return t.insert(ctx, "password_links (token_hash, namespace, agent, created_at, expires)", "",
+		[]any{tokenHash, agent.Namespace, agent.Name, now, now + ttl.Microseconds()})
 }
 
 func (c conn) passwordLink(ctx context.Context, tokenHash string, now int64, lock string) (PasswordLink, error) {

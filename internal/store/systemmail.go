@@ -19,35 +19,41 @@ func scanSystemMail(s scanner) (SystemMail, error) {
 
 // AddSystemMail implements SystemMails.
 func (db *DB) AddSystemMail(ctx context.Context, m SystemMail) (SystemMail, error) {
-	if m.DedupeKey == "" || m.Account == "" || m.Recipient == "" {
-		return SystemMail{}, errors.New("store: add system mail: account, recipient and dedupe key are required")
-	}
+	var added SystemMail
 	err := db.write(ctx, "add system mail", func(t *tx) error {
-		now, err := t.now(ctx)
-		if err != nil {
-			return err
-		}
-		id, err := newID()
-		if err != nil {
-			return err
-		}
-		key := clean(m.DedupeKey)
-		added, err := t.exec(ctx, `INSERT INTO system_mails (id, namespace, account, recipient, dedupe_key, raw, state, detail, attempts, next_attempt,
-			claimed_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'Pending', '', 0, ?, 0, ?) ON CONFLICT (namespace, dedupe_key) DO NOTHING`,
-			id, m.Namespace, m.Account, clean(m.Recipient), key, m.Raw, now, now)
-		if err != nil {
-			return err
-		}
-		if added == 1 {
-			t.emit(Event{Namespace: m.Namespace, Kind: EventSystemMail, Subject: m.Account})
-		}
-		m, err = one(ctx, t.conn, scanSystemMail, systemMailColumns+"WHERE namespace = ? AND dedupe_key = ?", m.Namespace, key)
+		var err error
+		added, err = t.addSystemMail(ctx, m)
 		return err
 	})
 	if err != nil {
 		return SystemMail{}, err
 	}
-	return m, nil
+	return added, nil
+}
+
+func (t *tx) addSystemMail(ctx context.Context, m SystemMail) (SystemMail, error) {
+	if m.DedupeKey == "" || m.Account == "" || m.Recipient == "" {
+		return SystemMail{}, errors.New("account, recipient and dedupe key are required")
+	}
+	now, err := t.now(ctx)
+	if err != nil {
+		return SystemMail{}, err
+	}
+	id, err := newID()
+	if err != nil {
+		return SystemMail{}, err
+	}
+	key := clean(m.DedupeKey)
+	added, err := t.exec(ctx, `INSERT INTO system_mails (id, namespace, account, recipient, dedupe_key, raw, state, detail, attempts, next_attempt,
+		claimed_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'Pending', '', 0, ?, 0, ?) ON CONFLICT (namespace, dedupe_key) DO NOTHING`,
+		id, m.Namespace, m.Account, clean(m.Recipient), key, m.Raw, now, now)
+	if err != nil {
+		return SystemMail{}, err
+	}
+	if added == 1 {
+		t.emit(Event{Namespace: m.Namespace, Kind: EventSystemMail, Subject: m.Account})
+	}
+	return one(ctx, t.conn, scanSystemMail, systemMailColumns+"WHERE namespace = ? AND dedupe_key = ?", m.Namespace, key)
 }
 
 // GetSystemMail implements SystemMails.

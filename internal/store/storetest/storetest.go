@@ -64,6 +64,8 @@ func Run(t *testing.T, open Open) {
 		"MailLocations": testMailLocations,
 		"LockRace":      testLockRace,
 		"PasswordLinks": testPasswordLinks,
+		"Invitations":   testInvitations,
+		"InviteRace":    testInvitationRace,
 		"DeleteAccount": testDeleteAccount,
 		"Desk":          testDesk,
 		"Flows":         testFlows,
