@@ -2,6 +2,7 @@ package mail
 
 import (
 	"errors"
+	"fmt"
 	"net/mail"
 	"strings"
 	"testing"
@@ -53,7 +54,7 @@ func (r *rig) accept(id string) store.Interaction {
 	return i
 }
 
-func (r *rig) reply(i store.Interaction, text string) store.Message {
+func (r *rig) reply(i store.Interaction, text string, change ...func(*message.Reply)) store.Message {
 	r.t.Helper()
 	account, err := r.store.GetAccount(r.t.Context(), key(i.Account))
 	r.Expect(err).NotTo(HaveOccurred())
@@ -66,6 +67,9 @@ func (r *rig) reply(i store.Interaction, text string) store.Message {
 			reply.Original, err = r.store.RawMessage(r.t.Context(), i.Namespace, m.ID)
 			r.Expect(err).NotTo(HaveOccurred())
 		}
+	}
+	for _, c := range change {
+		c(&reply)
 	}
 	m, raw, err := message.BuildReply(reply)
 	r.Expect(err).NotTo(HaveOccurred())
@@ -106,6 +110,33 @@ func (r *rig) inbox(name string) []*mail.Message {
 		mails = append(mails, m)
 	}
 	return mails
+}
+
+// Hidden recipients get the answer, and nobody's copy tells of them.
+func TestHiddenCopies(t *testing.T) {
+	r, _ := sendingRig(t)
+	r.run(fast(), r.cfg)
+	paula, quinn, rosa, sven := r.dovecot.Address("paula"), r.dovecot.Address("quinn"), r.dovecot.Address("rosa"), r.dovecot.Address("sven")
+	r.put("support", strings.Replace(letter("With copies", "Hello"), "carla@customers.test", paula, 1))
+	r.awaitCount(1)
+	m := r.reply(r.accept(r.interactions()[0].ID), "To all of you.", func(reply *message.Reply) {
+		reply.Cc, reply.Bcc = []string{quinn}, []string{rosa, sven}
+	})
+	r.Eventually(r.messageState(m), 10*time.Second).Should(Equal(store.MessageSent))
+	for _, name := range []string{"paula", "quinn", "rosa", "sven"} {
+		r.Eventually(func() int { return len(r.inbox(name)) }, 10*time.Second).Should(Equal(1), name)
+		got := r.inbox(name)[0]
+		r.Expect(got.Header).NotTo(HaveKey("Bcc"), name)
+		r.Expect(got.Header.Get("Message-Id")).To(Equal("<" + m.MessageID + ">"))
+		r.Expect(got.Header.Get("To")).To(ContainSubstring(paula))
+		r.Expect(got.Header.Get("Cc")).To(ContainSubstring(quinn))
+		whole := fmt.Sprint(got.Header)
+		for _, hidden := range []string{rosa, sven} {
+			if hidden != r.dovecot.Address(name) { // the server notes in each mailbox whose it is
+				r.Expect(whole).NotTo(ContainSubstring(hidden), name)
+			}
+		}
+	}
 }
 
 // A customer writes by SMTP, is answered, and answers: one interaction, three messages, threaded at both ends.

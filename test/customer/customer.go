@@ -128,7 +128,7 @@ func parse(raw string) (Mail, error) {
 	m.Inline = map[string]File{}
 	for n := 0; ; n++ {
 		part, err := r.NextPart()
-		if err == io.EOF && n > 0 {
+		if errors.Is(err, io.EOF) && n > 0 {
 			return m, nil
 		}
 		if err != nil {
