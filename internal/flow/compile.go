@@ -3,6 +3,8 @@ package flow
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,7 +116,22 @@ const (
 	nowIdent = "@now"
 )
 
-// environment is what conditions know.
+// variables are what conditions know besides open().
+var variables = map[string]*cel.Type{
+	"mail.subject":        cel.StringType,
+	"mail.from":           cel.StringType,
+	"mail.to":             cel.ListType(cel.StringType),
+	"mail.headers":        cel.MapType(cel.StringType, cel.StringType),
+	"mail.size":           cel.IntType,
+	"mail.hasAttachments": cel.BoolType,
+	"mail.automatic":      cel.BoolType,
+	"customer.address":    cel.StringType,
+	"customer.name":       cel.StringType,
+	"account.address":     cel.StringType,
+	"account.name":        cel.StringType,
+}
+
+// environment is what conditions are compiled in.
 func (f *Flow) environment() (*cel.Env, error) {
 	open := cel.BinaryBinding(func(at, name ref.Val) ref.Val {
 		moment, ok := at.Value().(time.Time)
@@ -125,25 +142,18 @@ func (f *Flow) environment() (*cel.Env, error) {
 		}
 		return types.Bool(hours.Open(moment))
 	})
-	return cel.NewEnv(
+	options := []cel.EnvOption{
 		ext.Strings(ext.StringsVersion(3)),
-		cel.Variable("mail.subject", cel.StringType),
-		cel.Variable("mail.from", cel.StringType),
-		cel.Variable("mail.to", cel.ListType(cel.StringType)),
-		cel.Variable("mail.headers", cel.MapType(cel.StringType, cel.StringType)),
-		cel.Variable("mail.size", cel.IntType),
-		cel.Variable("mail.hasAttachments", cel.BoolType),
-		cel.Variable("mail.automatic", cel.BoolType),
-		cel.Variable("customer.address", cel.StringType),
-		cel.Variable("customer.name", cel.StringType),
-		cel.Variable("account.address", cel.StringType),
-		cel.Variable("account.name", cel.StringType),
 		cel.Variable(nowIdent, cel.TimestampType),
 		cel.Function(openCall, cel.Overload("open_at", []*cel.Type{cel.TimestampType, cel.StringType}, cel.BoolType, open)),
 		cel.Macros(cel.GlobalMacro("open", 1, func(eh cel.MacroExprFactory, _ celast.Expr, args []celast.Expr) (celast.Expr, *cel.Error) {
 			return eh.NewCall(openCall, eh.NewIdent(nowIdent), args[0]), nil
 		})),
-	)
+	}
+	for name, kind := range variables {
+		options = append(options, cel.Variable(name, kind))
+	}
+	return cel.NewEnv(options...)
 }
 
 // condition compiles the condition of a step.
@@ -155,6 +165,10 @@ func (f *Flow) condition(env *cel.Env, s *step) error {
 	if err := issues.Err(); err != nil {
 		first, _, _ := strings.Cut(issues.Errors()[0].Message, "\n")
 		at := issues.Errors()[0].Location
+		if strings.HasPrefix(first, "undeclared reference") {
+			// cel-go names the beginning of a name only: "mail" for mail.subjet.
+			first += `; known are open("schedule"), ` + strings.Join(slices.Sorted(maps.Keys(variables)), ", ")
+		}
 		return fmt.Errorf("line %d, column %d: %s", at.Line(), at.Column()+1, first)
 	}
 	if ast.OutputType() != cel.BoolType {

@@ -119,7 +119,7 @@ func TestCompileErrors(t *testing.T) {
 		return Spec{Schedules: support().Schedules, Steps: []Step{{Name: "a", Tags: []string{"x"}}, {Name: "b", When: expression, Tags: []string{"x"}}}}
 	}
 	for want, spec := range map[string]Spec{
-		"steps[1].when: line 1, column 1: undeclared reference to 'mail' (in container '')":                  when("mail.subjekt == ''"),
+		"steps[1].when: line 1, column 1: undeclared reference to 'mail' (in container ''); known are open(\"schedule\"), account.address, account.name, customer.address, customer.name, mail.automatic, mail.from, mail.hasAttachments, mail.headers, mail.size, mail.subject, mail.to": when("mail.subjekt == ''"),
 		"steps[1].when: line 1, column 14: found no matching overload for '_==_' applied to '(string, int)'": when("mail.subject == 1"),
 		"steps[1].when: the result is string, not bool":                                                      when("mail.subject"),
 		"steps[1].when: there is no Schedule night":                                                          when(`open("night")`),

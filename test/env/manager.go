@@ -279,7 +279,7 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 			)}},
 		},
 		"kustomization.yaml": kustomization{
-			Namespace: "contact-center",
+			Namespace: "contact-center", SortOptions: schedulesFirst,
 			Resources: slices.Concat([]string{"center", "mail-ca.yaml"}, sampleFiles),
 			Patches: []patch{{Target: target{Kind: "EmailAccount"}, Patch: operations(
 				replace("/spec/imap/host", Loopback), replace("/spec/imap/port", imap), add("/spec/imap/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
@@ -322,10 +322,14 @@ func (e *Env) copySamples(dir string) error {
 }
 
 type kustomization struct {
-	Namespace string   `json:"namespace,omitempty"`
-	Resources []string `json:"resources"`
-	Patches   []patch  `json:"patches,omitempty"`
+	Namespace   string          `json:"namespace,omitempty"`
+	SortOptions json.RawMessage `json:"sortOptions,omitempty"`
+	Resources   []string        `json:"resources"`
+	Patches     []patch         `json:"patches,omitempty"`
 }
+
+// schedulesFirst is the order of config/samples.
+var schedulesFirst = json.RawMessage(`{"order": "legacy", "legacySortOptions": {"orderFirst": ["Namespace", "Secret", "ConfigMap", "Schedule"], "orderLast": []}}`)
 
 type patch struct {
 	Target target `json:"target"`
