@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -23,6 +24,7 @@ func accountDesk(e *v1alpha1.EmailAccount) store.AccountDesk {
 		Silent:         e.Spec.Notification.Sound == v1alpha1.Disabled,
 		Still:          e.Spec.Notification.Shake == v1alpha1.Disabled,
 		Notification:   e.Spec.Notification.Template,
+		SyncFlags:      e.Spec.IMAP.SyncFlags == string(mail.SyncTwoWay),
 	}
 	if e.Spec.Drafts.Interval != nil {
 		d.AutosaveInterval = e.Spec.Drafts.Interval.Duration

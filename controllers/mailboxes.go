@@ -120,6 +120,8 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
 			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
 			HeaderFilters: mailFilters(&e.Spec.IMAP), FilteredAction: mail.FilteredAction(e.Spec.IMAP.FilteredAction),
+			Selection: mail.Selection(e.Spec.IMAP.Selection), SyncFlags: mail.SyncFlags(e.Spec.IMAP.SyncFlags),
+			TakeAgain: e.Spec.IMAP.DuplicateCheck == v1alpha1.Disabled,
 		},
 		SMTP: mail.SMTP{Server: out, Auth: outAuth, OAuth: outTokens},
 	}

@@ -51,7 +51,7 @@ type EmailAccountSpec struct {
 	// +required
 	Authentication EmailAuthentication `json:"authentication"`
 
-	// imap is where mails come from. Only mails that nobody has seen yet are taken: one that was opened in another program first is not.
+	// imap is where mails come from.
 	// +optional
 	// +kubebuilder:default={}
 	IMAP EmailIMAP `json:"imap,omitempty"`
@@ -159,11 +159,31 @@ type EmailIMAP struct {
 	// +kubebuilder:validation:Enum=Auto;Idle;Poll
 	Delivery string `json:"delivery,omitempty"`
 	// initialSync decides what happens to mails that are in the mailbox when the account is connected first. FromNow leaves them alone; All takes the unseen
-	// ones. Immutable in effect: it is read once per mailbox. Default FromNow.
+	// ones, whatever selection is. Immutable in effect: it is read once per mailbox. Default FromNow.
 	// +optional
 	// +kubebuilder:default=FromNow
 	// +kubebuilder:validation:Enum=FromNow;All
 	InitialSync string `json:"initialSync,omitempty"`
+	// selection of the mails that arrive from then on. UIDWatermark takes every one, also one that was opened in another program first or moved into the
+	// mailbox after it was read. Unseen takes only those that nobody has opened yet. A change to UIDWatermark begins with the next mail. Default
+	// UIDWatermark.
+	// +optional
+	// +kubebuilder:default=UIDWatermark
+	// +kubebuilder:validation:Enum=UIDWatermark;Unseen
+	Selection string `json:"selection,omitempty"`
+	// duplicateCheck Enabled never takes a mail twice that is stored already, known by its place and by its bytes. Disabled makes a new interaction of a
+	// stored mail each time it is marked unread on the server after it was seen there; marks that agents make at the desk do not count, and nothing else
+	// takes a mail twice. Default Enabled.
+	// +optional
+	// +kubebuilder:default=Enabled
+	DuplicateCheck SwitchState `json:"duplicateCheck,omitempty"`
+	// syncFlags says what is written to the mailbox, which is only ever the flag \Seen. OneWay sets it on mails that were taken. TwoWay also clears it on the
+	// customer's last mail when an agent marks the interaction unread, and sets it again when the interaction is read, answered or closed. None writes
+	// nothing. Default OneWay.
+	// +optional
+	// +kubebuilder:default=OneWay
+	// +kubebuilder:validation:Enum=None;OneWay;TwoWay
+	SyncFlags string `json:"syncFlags,omitempty"`
 	// headerFilters that a mail must all satisfy to be taken; filteredAction says what happens to others.
 	// +optional
 	// +listType=atomic
@@ -182,7 +202,7 @@ type EmailIMAP struct {
 	// +kubebuilder:validation:Enum=None;Microsoft365Scanned
 	HeaderFilterPreset string `json:"headerFilterPreset,omitempty"`
 	// filteredAction for a mail that the filters do not accept. Ignore: it stays unseen in the mailbox and is not looked at again. Quarantine: its header
-	// is kept as a message in state Quarantined that is not routed, and it is marked as seen. Default Ignore.
+	// is kept as a message in state Quarantined that is not routed, and it is marked as seen unless syncFlags is None. Default Ignore.
 	// +optional
 	// +kubebuilder:default=Ignore
 	// +kubebuilder:validation:Enum=Ignore;Quarantine

@@ -163,6 +163,9 @@ func (c Checker) EmailAccountWarnings(_ context.Context, account *v1alpha1.Email
 			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate")
 		}
 	}
+	if account.Spec.IMAP.DuplicateCheck == v1alpha1.Disabled {
+		warnings = append(warnings, "spec.imap.duplicateCheck: Disabled makes a new interaction of a mail each time somebody marks it unread on the server")
+	}
 	if account.Spec.Routing.Model == v1alpha1.RoutingLegacy {
 		warnings = append(warnings, "Deprecated: spec.routing.legacy.assignedQueueWait; model Assigned has timeoutAction ReturnToLastQueue")
 	}

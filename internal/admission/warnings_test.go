@@ -142,6 +142,15 @@ func TestUnknownModules(t *testing.T) {
 	}
 }
 
+func TestDuplicatesAreWantedWarning(t *testing.T) {
+	account := &v1alpha1.EmailAccount{}
+	warnings, err := Checker{}.EmailAccountWarnings(t.Context(), account)
+	checkWarnings(t, warnings, err, nil)
+	account.Spec.IMAP.DuplicateCheck = v1alpha1.Disabled
+	warnings, err = Checker{}.EmailAccountWarnings(t.Context(), account)
+	checkWarnings(t, warnings, err, []string{"spec.imap.duplicateCheck: Disabled makes a new interaction of a mail each time somebody marks it unread on the server"})
+}
+
 func TestUnusualSecurityOfAPort(t *testing.T) {
 	for name, test := range map[string]struct {
 		port     int32

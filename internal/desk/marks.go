@@ -45,7 +45,7 @@ func (s *server) registerMarks(api huma.API) {
 	huma.Register(api, read, s.markRead)
 
 	unread := operation("markUnread", http.MethodPost, "/v1/interactions/{id}/unread", "Mark an interaction as unread")
-	unread.Description = "As for read, and only when the account's agentActions.markAsUnread is Allowed, or the agent's role is Admin. It changes neither state nor agent."
+	unread.Description = "As for read, and only when the account's agentActions.markAsUnread is Allowed, or the agent's role is Admin. It changes neither state nor agent; with the account's imap.syncFlags TwoWay the customer's mail is unseen in the mailbox again."
 	unread.DefaultStatus = http.StatusNoContent
 	unread.Errors = append([]int{http.StatusForbidden, http.StatusConflict}, errorsOfOne...)
 	huma.Register(api, unread, s.markUnread)

@@ -19,21 +19,27 @@ type account struct {
 	changed bool // the configuration is new: see Supervisor.start
 	log     *slog.Logger
 	status  *status
-	wake    chan struct{}
+	wake    chan struct{} // there are mails to send
+	flags   chan struct{} // there are flags to change on the server
 }
 
 func newAccount(s *Supervisor, cfg Config, changed bool) *account {
 	log := s.opts.Log.With("namespace", cfg.Account.Namespace, "emailaccount", cfg.Account.Name)
 	return &account{
-		s: s, cfg: cfg, changed: changed, log: log, wake: make(chan struct{}, 1),
+		s: s, cfg: cfg, changed: changed, log: log, wake: make(chan struct{}, 1), flags: make(chan struct{}, 1),
 		status: &status{store: s.store, log: log, value: store.AccountStatus{Account: cfg.Account, ConfigHash: cfg.Hash()}},
 	}
 }
 
 // kick makes the account look for mails to send.
-func (a *account) kick() {
+func (a *account) kick() { signal(a.wake) }
+
+// look makes the account look into its mailbox, and for flags to change there.
+func (a *account) look() { signal(a.flags) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case a.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

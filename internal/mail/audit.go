@@ -101,7 +101,7 @@ func (a *audit) verdict(uid uint32) wire.AuditedMail {
 		out.Why = "the server renumbered the mailbox; it is looked through again at the next connection"
 	case uid < a.known.FloorUID:
 		out.Why = "it was there before the account was connected, and initialSync is FromNow"
-	case !unseen:
+	case !unseen && (a.known.WatermarkUID == 0 || uid < a.known.WatermarkUID):
 		out.Why = "it was flagged as seen before it was fetched"
 	default:
 		out.Why = "not fetched yet"

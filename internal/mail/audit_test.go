@@ -22,7 +22,7 @@ func TestAudit(t *testing.T) {
 		return "From: Casey <casey@example.test>\r\nMessage-ID: <" + id + "@customers.test>\r\nSubject: " + id + "\r\n\r\nHello\r\n"
 	}
 	r.put("support", plain("before"))
-	r.cfg.IMAP.InitialSync = FromNow
+	r.cfg.IMAP.InitialSync, r.cfg.IMAP.Selection = FromNow, Unseen
 	s, stop := r.run(fast(), r.cfg)
 	r.Eventually(func() string { st, _ := r.store.GetAccountStatus(t.Context(), r.cfg.Account); return st.IMAP }, "20s").Should(Equal(ReasonReady))
 	r.put("support", plain("first"), plain("second"))
@@ -73,6 +73,13 @@ func TestAuditVerdicts(t *testing.T) {
 		if got := a.verdict(uid); got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
+	}
+	if got := a.verdict(5); got.Why != "it was flagged as seen before it was fetched" {
+		t.Errorf("seen: %+v", got)
+	}
+	a.known.WatermarkUID = 5
+	if got := a.verdict(5); got.Why != "not fetched yet" {
+		t.Errorf("seen, above the watermark: %+v", got)
 	}
 	a.epoch.UIDValidity = 2
 	if got := a.verdict(4); got.Why != "the server renumbered the mailbox; it is looked through again at the next connection" {

@@ -20,8 +20,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// InitialSync says what the first connection does with mails that are already there. In any case only unseen
-// mails are fetched: one that another mail program has opened before is not.
+// InitialSync says what the first connection does with mails that are already there. Of these only unseen ones are ever fetched.
 type InitialSync string
 
 // FromNow leaves earlier mails alone; All ingests the unseen ones.
@@ -38,6 +37,25 @@ const (
 	Auto Delivery = "Auto"
 	Idle Delivery = "Idle"
 	Poll Delivery = "Poll"
+)
+
+// Selection says which mails that arrive are new.
+type Selection string
+
+// UIDWatermark takes every mail that arrives, whether or not another mail program opens it first; Unseen only what nobody has opened.
+const (
+	UIDWatermark Selection = "UIDWatermark"
+	Unseen       Selection = "Unseen"
+)
+
+// SyncFlags says which flags are written to the server.
+type SyncFlags string
+
+// SyncNone writes none; SyncOneWay \Seen on what was taken; SyncTwoWay takes it off, too, when an agent marks an interaction unread.
+const (
+	SyncNone   SyncFlags = "None"
+	SyncOneWay SyncFlags = "OneWay"
+	SyncTwoWay SyncFlags = "TwoWay"
 )
 
 // FilteredAction says what happens to a mail that the header filters do not accept.
@@ -87,6 +105,12 @@ type IMAP struct {
 	MaxMessageSize int64
 	// Delivery; default Auto.
 	Delivery Delivery
+	// Selection; default UIDWatermark.
+	Selection Selection
+	// SyncFlags; default SyncOneWay.
+	SyncFlags SyncFlags
+	// TakeAgain makes a stored mail that was seen on the server and is unseen again a new interaction.
+	TakeAgain bool
 }
 
 // SMTP is the sending half; without a Host nothing can be sent.
@@ -118,6 +142,12 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.IMAP.FilteredAction == "" {
 		c.IMAP.FilteredAction = Ignore
+	}
+	if c.IMAP.Selection == "" {
+		c.IMAP.Selection = UIDWatermark
+	}
+	if c.IMAP.SyncFlags == "" {
+		c.IMAP.SyncFlags = SyncOneWay
 	}
 	return c
 }
@@ -151,9 +181,9 @@ func (c Config) filterKey() string {
 	return c.IMAP.Mailbox + " filtered by " + hex.EncodeToString(sum[:8])
 }
 
-// searchNames are headers without which a mail is of no interest.
+// searchNames are headers without which a mail is of no interest. To take mails again every unseen one has to be known.
 func (c Config) searchNames() []string {
-	if c.IMAP.FilteredAction == Quarantine {
+	if c.IMAP.FilteredAction == Quarantine || c.IMAP.TakeAgain {
 		return nil
 	}
 	return c.filterNames()

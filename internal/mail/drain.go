@@ -38,22 +38,25 @@ type fetched struct {
 	weight int64
 }
 
-// drain ingests every unseen mail that is not in the store.
+// drain ingests every new mail that is not in the store.
 func (w *worker) drain(ctx context.Context, s *session.Session) error {
-	uids, err := s.SearchUnseen(ctx, w.epoch.FloorUID, w.account.cfg.searchNames())
+	if err := w.syncFlags(ctx, s); err != nil {
+		return err
+	}
+	found, err := w.search(ctx, s)
 	if err != nil {
 		return err
 	}
 	maps.DeleteFunc(w.failures, func(uid uint32, _ int) bool {
-		_, there := slices.BinarySearch(uids, uid)
+		_, there := slices.BinarySearch(found.uids, uid)
 		return !there
 	})
-	for window := range windows(uids) {
-		if err := w.window(ctx, s, window); err != nil {
+	for window := range windows(found.uids) {
+		if err := w.window(ctx, s, window, found.unseen); err != nil {
 			return err
 		}
 	}
-	return nil
+	return w.advance(ctx, found)
 }
 
 // windows cuts sorted UIDs where there are too many, or too scattered ones for a command line. Between two windows
@@ -78,23 +81,26 @@ func windows(uids []uint32) iter.Seq[[]uint32] {
 	}
 }
 
-// window handles some UIDs: flags those that are stored (a crash came between commit and flag), remembers
-// those that the filters reject, and fetches the rest.
-func (w *worker) window(ctx context.Context, s *session.Session, uids []uint32) error {
+// window handles some UIDs: settles the flags of those that are stored, remembers those that the filters reject, and fetches the rest.
+func (w *worker) window(ctx context.Context, s *session.Session, uids, unseen []uint32) error {
 	fresh, stored, err := w.unknown(ctx, w.account.cfg.IMAP.Mailbox, uids)
 	if err != nil {
 		return err
 	}
-	if len(stored) > 0 {
-		if err := w.flag(ctx, s, stored); err != nil {
-			return err
-		}
+	repeated, err := w.settle(ctx, s, stored, unseen)
+	if err != nil {
+		return err
 	}
 	if key := w.account.cfg.filterKey(); key != "" {
 		if fresh, _, err = w.unknown(ctx, key, fresh); err != nil {
 			return err
 		}
 	}
+	w.again = make(map[uint32]bool, len(repeated))
+	for _, uid := range repeated {
+		w.again[uid] = true
+	}
+	fresh = slices.Sorted(slices.Values(append(fresh, repeated...)))
 	if len(fresh) == 0 {
 		return nil
 	}
@@ -283,24 +289,6 @@ func uidsOf(bodies []session.Body) []uint32 {
 		uids = append(uids, b.UID)
 	}
 	return uids
-}
-
-// flag sets \Seen and waits; a server that refuses (a mailbox that is read-only for us) keeps its mails unseen,
-// which costs a flagging command at the next look and nothing else.
-func (w *worker) flag(ctx context.Context, s *session.Session, uids []uint32) error {
-	seen, err := s.MarkSeen(ctx, uids)
-	if err != nil {
-		return err
-	}
-	return w.flagged(seen.Wait(ctx))
-}
-
-func (w *worker) flagged(err error) error {
-	if session.Refused(err) {
-		w.account.fail("mails cannot be flagged as seen", err)
-		return nil
-	}
-	return err
 }
 
 func sortedUIDs(sizes map[uint32]int64) []uint32 { return slices.Sorted(maps.Keys(sizes)) }

@@ -58,7 +58,7 @@ func (w *worker) place(info session.Info, raw []byte, kind store.IngestKind, det
 	}
 	return store.IngestMail{
 		Mailbox: w.account.cfg.IMAP.Mailbox, UIDValidity: w.epoch.UIDValidity, UID: info.UID,
-		Kind: kind, Detail: detail, Raw: raw, SHA256: hex.EncodeToString(hash.Sum(nil)), Size: info.Size,
+		Kind: kind, Detail: detail, Raw: raw, SHA256: hex.EncodeToString(hash.Sum(nil)), Size: info.Size, Again: w.again[info.UID],
 	}
 }
 
@@ -131,7 +131,7 @@ func (w *worker) ingestAlone(ctx context.Context, m store.IngestMail) error {
 	}
 	plain := store.IngestMail{
 		Mailbox: m.Mailbox, UIDValidity: m.UIDValidity, UID: m.UID, Kind: store.IngestQuarantined,
-		Detail: "the store refused what was read from it", Raw: m.Raw, SHA256: m.SHA256, Size: m.Size, Automatic: true,
+		Detail: "the store refused what was read from it", Raw: m.Raw, SHA256: m.SHA256, Size: m.Size, Automatic: true, Again: m.Again,
 		Message: store.Message{
 			Namespace: m.Message.Namespace, Account: m.Message.Account, Direction: store.Inbound,
 			State: store.MessageQuarantined, Detail: "the store refused what was read from it",

@@ -268,12 +268,15 @@ func (s *Supervisor) watchOutbox(ctx context.Context) {
 	}
 }
 
-// dispatch wakes the account that got a system mail, or whose interaction got a message: replies are only written to open ones,
+// dispatch wakes the account that got a system mail or a flag to change, or whose interaction got a message: replies are only written to open ones,
 // automatic answers to any.
 func (s *Supervisor) dispatch(e store.Event) {
 	switch e.Kind {
 	case store.EventSystemMail:
 		s.Wake(store.Key{Namespace: e.Namespace, Name: e.Subject})
+		return
+	case store.EventMailFlags:
+		s.tell(store.Key{Namespace: e.Namespace, Name: e.Subject}, (*account).look)
 		return
 	case store.EventMessage:
 	default:

@@ -16,7 +16,7 @@ type pipeline struct {
 
 	next    int
 	flying  []flight
-	seen    *session.Seen
+	flag    *flagging
 	missing []uint32
 }
 
@@ -109,18 +109,15 @@ func (p *pipeline) mark(ctx context.Context, uids []uint32) error {
 	if err := p.settle(ctx); err != nil || len(uids) == 0 {
 		return err
 	}
-	seen, err := p.s.MarkSeen(ctx, uids)
-	p.seen = seen
+	flag, err := p.w.startFlag(ctx, p.s, uids)
+	p.flag = flag
 	return err
 }
 
 func (p *pipeline) settle(ctx context.Context) error {
-	if p.seen == nil {
-		return nil
-	}
-	seen := p.seen
-	p.seen = nil
-	return p.w.flagged(seen.Wait(ctx))
+	flag := p.flag
+	p.flag = nil
+	return p.w.endFlag(ctx, flag)
 }
 
 // finish flags what was committed last and tries the bodies again that the server did not give.

@@ -23,6 +23,10 @@ type Store interface {
 	GetMailbox(ctx context.Context, account store.Key, mailbox string) (store.MailboxState, error)
 	SetMailbox(ctx context.Context, account store.Key, mailbox string, s store.MailboxState) error
 	KnownUIDs(ctx context.Context, account store.Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error)
+	MailFlags(ctx context.Context, e store.MailboxEpoch, uids []uint32) (map[uint32]store.MailFlag, error)
+	WantedFlags(ctx context.Context, e store.MailboxEpoch) (map[uint32]store.MailFlag, error)
+	UnconfirmedUIDs(ctx context.Context, e store.MailboxEpoch) ([]uint32, error)
+	RecordFlags(ctx context.Context, l store.Lease, e store.MailboxEpoch, flag store.MailFlag, uids []uint32) error
 	MailLocations(ctx context.Context, account store.Key, mailbox string, uidValidity uint32) (map[uint32]store.MailLocation, error)
 	Ingest(ctx context.Context, l store.Lease, account store.Key, mails []store.IngestMail) ([]store.IngestResult, error)
 
@@ -193,10 +197,15 @@ func (s *Supervisor) Remove(key store.Key) {
 
 // Wake makes the account look for mails to send now.
 func (s *Supervisor) Wake(key store.Key) {
+	s.tell(key, (*account).kick)
+}
+
+// tell does something with the account that runs under a name.
+func (s *Supervisor) tell(key store.Key, do func(*account)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e, ok := s.accounts[key]; ok && e.account != nil {
-		e.account.kick()
+		do(e.account)
 	}
 }
 

@@ -21,6 +21,14 @@ type worker struct {
 	failures map[uint32]int
 	epoch    store.MailboxState
 	epochSet bool
+	// stored is the watermark that a restart would begin with.
+	stored uint32
+	// forgets is true when the server does not keep \Seen.
+	forgets bool
+	// unconfirmed are stored mails that are not known to be seen on the server; with TakeAgain only.
+	unconfirmed map[uint32]bool
+	// again are the mails of the present window that are taken once more.
+	again map[uint32]bool
 }
 
 // run returns when ctx ends, with its cause, or with store.ErrLeaseLost.
@@ -138,7 +146,7 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 	defer release()
 	var s *session.Session
 	err = w.account.signIn(ctx, cfg.Auth, cfg.OAuth, func(auth remote.Auth) (err error) {
-		s, err = session.Dial(ctx, session.Config{Server: cfg.Server, Auth: auth, Log: w.account.log})
+		s, err = session.Dial(ctx, session.Config{Server: cfg.Server, Auth: auth, WatchFlags: cfg.TakeAgain, Log: w.account.log})
 		return err
 	})
 	return s, err
@@ -154,67 +162,17 @@ func (w *worker) await(ctx context.Context, s *session.Session) error {
 		if len(w.failures) > 0 {
 			wait = min(wait, cfg.PollInterval) // no notice will come for a mail that is still to be fetched
 		}
-		noticed, err := s.Idle(ctx, wait)
+		noticed, err := s.Idle(ctx, wait, w.account.flags)
 		if err != nil || noticed {
 			return err
 		}
 	} else {
 		tenth := cfg.PollInterval / 10
-		if err := s.Wait(ctx, cfg.PollInterval-tenth+rand.N(2*tenth+1)); err != nil {
+		if err := s.Wait(ctx, cfg.PollInterval-tenth+rand.N(2*tenth+1), w.account.flags); err != nil {
 			return err
 		}
 	}
 	return s.Noop(ctx)
-}
-
-// enter finds the place in the mailbox that ingestion reached, or starts a new epoch. It is stored before
-// anything else is done, so that a crash cannot move it.
-func (w *worker) enter(ctx context.Context, s *session.Session, m session.Mailbox) error {
-	st, key, name := w.account.s.store, w.account.cfg.Account, w.account.cfg.IMAP.Mailbox
-	state, err := st.GetMailbox(ctx, key, name)
-	first := errors.Is(err, store.ErrNotFound)
-	if err != nil && !first {
-		return storeError(err)
-	}
-	if first || state.UIDValidity != m.UIDValidity {
-		floor, err := w.floor(ctx, s, m, first)
-		if err != nil {
-			return err
-		}
-		if !first {
-			w.account.log.Info("the mailbox was renumbered by the server", "uidvalidity", m.UIDValidity)
-		}
-		state = store.MailboxState{UIDValidity: m.UIDValidity, FloorUID: floor}
-		if err := st.SetMailbox(ctx, key, name, state); err != nil {
-			return storeError(err)
-		}
-	}
-	if !w.epochSet || w.epoch.UIDValidity != state.UIDValidity {
-		clear(w.failures) // UIDs mean other mails now
-	}
-	w.epoch, w.epochSet = state, true
-	return nil
-}
-
-// floor is the lowest UID that is ingested. With FromNow that is the next one at the first connection. When the
-// mailbox was renumbered, UIDs below the old floor mean nothing any more: then what arrived since the day
-// before the last complete look is new, and the content hash sorts out what was ingested before.
-func (w *worker) floor(ctx context.Context, s *session.Session, m session.Mailbox, first bool) (uint32, error) {
-	if w.account.cfg.IMAP.InitialSync == All {
-		return 0, nil
-	}
-	if last := w.account.status.lastPoll(); !first && !last.IsZero() {
-		uid, err := s.FirstSince(ctx, last.AddDate(0, 0, -1))
-		if err != nil || uid != 0 {
-			return uid, err
-		}
-	}
-	if m.UIDNext != 0 {
-		return m.UIDNext, nil
-	}
-	// RFC 3501 lets a server leave UIDNEXT out.
-	last, err := s.LastUID(ctx)
-	return last + 1, err
 }
 
 // storeError marks a failure of the store, which is not the mail server's.

@@ -128,7 +128,7 @@ type Mail interface {
 	ReleaseLease(ctx context.Context, l Lease) error
 
 	GetMailbox(ctx context.Context, account Key, mailbox string) (MailboxState, error)
-	// SetMailbox starts a new epoch (uidvalidity) of a mailbox.
+	// SetMailbox starts a new epoch (uidvalidity) of a mailbox, or records how far it was looked through.
 	SetMailbox(ctx context.Context, account Key, mailbox string, s MailboxState) error
 	// KnownUIDs returns which of uids are already stored (ingested, quarantined or filtered) in this epoch.
 	KnownUIDs(ctx context.Context, account Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error)
@@ -139,8 +139,16 @@ type Mail interface {
 	// matching thread key belongs to: an open or offered one stays where it is, a closed or unread one is queued
 	// again (reason Reopened) in its last queue, or the account's when that is gone. A thread key is a Message-ID known to the
 	// account, inbound or outbound, or an interaction id (the own token). Without a queue, or for an automatic mail, what
-	// would be queued is Unread (reasons NoQueue, Automatic).
+	// would be queued is Unread (reasons NoQueue, Automatic). A mail that was seen on the server and is unseen again can be taken Again; it
+	// then always starts an interaction, once, and is not known to be seen.
 	Ingest(ctx context.Context, l Lease, account Key, mails []IngestMail) ([]IngestResult, error)
+	// MailFlags returns what is recorded of the flags of these mails; WantedFlags only, of all mails, what is to be changed on the server.
+	MailFlags(ctx context.Context, e MailboxEpoch, uids []uint32) (map[uint32]MailFlag, error)
+	WantedFlags(ctx context.Context, e MailboxEpoch) (map[uint32]MailFlag, error)
+	// UnconfirmedUIDs are the mails of an epoch that are stored and not known to be seen.
+	UnconfirmedUIDs(ctx context.Context, e MailboxEpoch) ([]uint32, error)
+	// RecordFlags says how the server has the mails now, FlagSeen or FlagUnseen. A wish that came meanwhile stays. ErrLeaseLost.
+	RecordFlags(ctx context.Context, l Lease, e MailboxEpoch, flag MailFlag, uids []uint32) error
 	// MailLocations returns what became of every mail that was ingested, quarantined or filtered in this epoch of a mailbox, by UID.
 	MailLocations(ctx context.Context, account Key, mailbox string, uidValidity uint32) (map[uint32]MailLocation, error)
 	// RawMessage returns the stored bytes of a message.
@@ -202,7 +210,8 @@ type Interactions interface {
 	ListMessages(ctx context.Context, namespace, interactionID string) ([]Message, error)
 	GetMessage(ctx context.Context, namespace, messageID string) (Message, error)
 	History(ctx context.Context, namespace, interactionID string) ([]Transition, error)
-	// MarkRead and MarkUnread by the agent it is with, or by anybody while it is with nobody; ErrConflict for another.
+	// MarkRead and MarkUnread by the agent it is with, or by anybody while it is with nobody; ErrConflict for another. Where the account's
+	// Desk.SyncFlags says so they ask for \Seen to be changed on the server, as WantedFlags; so do answering and closing.
 	MarkRead(ctx context.Context, namespace, id, agent string) error
 	MarkUnread(ctx context.Context, namespace, id, agent string) error
 	// PatchInteraction changes title and tags; what is beyond their limits is cut.

@@ -33,6 +33,8 @@ type AccountDesk struct {
 	Still  bool `json:"still,omitempty"`
 	// Notification is the template of the text with an offer; empty: the desk's own.
 	Notification string `json:"notification,omitempty"`
+	// SyncFlags clears \Seen of the mail on its server when an agent marks an interaction unread, and sets it again when it is read.
+	SyncFlags bool `json:"syncFlags,omitempty"`
 }
 
 // InteractionPatch changes what is not nil.
@@ -85,6 +87,9 @@ func (db *DB) MarkUnread(ctx context.Context, namespace, id, agent string) error
 		}
 		if !r.Read {
 			return nil
+		}
+		if err := t.wantUnseen(ctx, r); err != nil {
+			return err
 		}
 		r.Read = false
 		t.emitInteraction(EventUpdated, r, r.Agent, "")

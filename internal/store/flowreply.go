@@ -188,7 +188,7 @@ func (w *flowWalk) send(ctx context.Context, m Message, raw []byte) error {
 	}
 	m.ID, m.InteractionID, m.Namespace, m.Account, m.Agent = id, w.i.ID, w.i.Namespace, w.i.Account, ""
 	m.Direction, m.State, m.Attempts, m.CreatedAt = Outbound, MessagePending, 0, fromMicros(w.now)
-	if err := w.insert(ctx, insertMessages, "", messageValues(m, "", w.now)); err != nil {
+	if err := w.insert(ctx, insertMessages, "", messageValues(m, contentKey{}, w.now)); err != nil {
 		return err
 	}
 	if err := w.insert(ctx, "raw_messages (message_id, raw)", "", []any{m.ID, raw}); err != nil {

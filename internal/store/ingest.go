@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -61,7 +59,9 @@ type ingest struct {
 	rules     map[string]routing.Rules // by account
 	here      map[string]bool          // agents of open interactions who are there
 	locations map[location]string
-	contents  map[string]string // message ids by sha256
+	seen      map[location]bool // of locations, those recorded as FlagSeen
+	contents  map[string]string // message ids by sha256, the one that was taken last
+	sequences map[string]int64  // how often a content was taken again, by sha256
 	of        map[string]string // interaction ids by message id
 	threads   map[string]string // interaction ids by thread key
 	rows      map[string]*interactionRow
@@ -72,9 +72,16 @@ type ingest struct {
 
 	newLocations, newMessages, newRaws, newKeys, newInteractions [][]any
 	newRuns                                                      [][]any
+	again                                                        []again
 	starting                                                     *interactionRow // the flow begins with the mail being added
 	created, changed                                             []*interactionRow
 	ingested, quarantined                                        int
+}
+
+// again is a location whose mail was taken once more.
+type again struct {
+	at      location
+	message string
 }
 
 func newLocation(m *IngestMail) location {
@@ -107,15 +114,19 @@ func (in *ingest) loadLocations(ctx context.Context, mails []IngestMail) error {
 		e := epoch{clean(mails[i].Mailbox), mails[i].UIDValidity}
 		uids[e] = append(uids[e], int64(mails[i].UID))
 	}
-	in.locations = map[location]string{}
+	in.locations, in.seen = map[location]string{}, map[location]bool{}
 	for e, list := range uids {
 		_, err := all(ctx, in.conn, func(s scanner) (struct{}, error) {
 			at := location{mailbox: e.mailbox, uidValidity: e.uidValidity}
 			var message, interaction string
-			err := s.Scan(&at.uid, &message, &interaction)
-			in.locations[at], in.of[message] = message, interaction
+			var seen bool
+			err := s.Scan(&at.uid, &message, &interaction, &seen)
+			in.locations[at], in.of[message], in.seen[at] = message, interaction, seen
 			return struct{}{}, err
-		}, `SELECT l.uid, l.message_id, COALESCE(m.interaction_id, '') FROM locations l LEFT JOIN messages m ON m.id = l.message_id
+		}, `SELECT l.uid, l.message_id, COALESCE(m.interaction_id, ''), COALESCE(f.state, '') = 'Seen'
+			FROM locations l LEFT JOIN messages m ON m.id = l.message_id
+			LEFT JOIN mail_flags f ON f.namespace = l.namespace AND f.account = l.account AND f.mailbox = l.mailbox
+			AND f.uid_validity = l.uid_validity AND f.uid = l.uid
 			WHERE l.namespace = ? AND l.account = ? AND l.mailbox = ? AND l.uid_validity = ? AND l.uid = ANY(?)`,
 			in.account.Namespace, in.account.Name, e.mailbox, int64(e.uidValidity), list)
 		if err != nil {
@@ -132,13 +143,14 @@ func (in *ingest) loadContents(ctx context.Context, mails []IngestMail) error {
 			sums = append(sums, mails[i].SHA256)
 		}
 	}
-	in.contents = map[string]string{}
+	in.contents, in.sequences = map[string]string{}, map[string]int64{}
 	_, err := all(ctx, in.conn, func(s scanner) (struct{}, error) {
 		var message, interaction, sum string
-		err := s.Scan(&message, &interaction, &sum)
-		in.contents[sum], in.of[message] = message, interaction
+		var sequence int64
+		err := s.Scan(&message, &interaction, &sum, &sequence)
+		in.contents[sum], in.of[message], in.sequences[sum] = message, interaction, sequence
 		return struct{}{}, err
-	}, "SELECT id, interaction_id, sha256 FROM messages WHERE namespace = ? AND account = ? AND sha256 <> '' AND sha256 = ANY(?)",
+	}, "SELECT id, interaction_id, sha256, sequence FROM messages WHERE namespace = ? AND account = ? AND sha256 <> '' AND sha256 = ANY(?) ORDER BY sequence",
 		in.account.Namespace, in.account.Name, sums)
 	return err
 }
@@ -228,11 +240,15 @@ func (in *ingest) loadQueues(ctx context.Context) error {
 func (in *ingest) mail(m *IngestMail) (IngestResult, error) {
 	res := IngestResult{UID: m.UID}
 	at := newLocation(m)
-	if message, known := in.locations[at]; known {
+	message, known := in.locations[at]
+	repeated := known && m.Again && in.seen[at]
+	if known && !repeated {
 		res.Duplicate, res.InteractionID = true, in.of[message]
 		return res, nil
 	}
-	message, known := in.contents[m.SHA256]
+	if message, known = in.contents[m.SHA256]; repeated {
+		known = false
+	}
 	switch {
 	case m.Kind == IngestFiltered:
 		message = ""
@@ -242,7 +258,7 @@ func (in *ingest) mail(m *IngestMail) (IngestResult, error) {
 		if m.SHA256 == "" {
 			return res, errors.New("mail without content hash")
 		}
-		r, joined, err := in.interaction(m)
+		r, joined, err := in.interaction(m, repeated)
 		if err != nil {
 			return res, err
 		}
@@ -253,14 +269,19 @@ func (in *ingest) mail(m *IngestMail) (IngestResult, error) {
 		res.InteractionID, res.Joined = r.ID, joined
 	}
 	in.locations[at] = message
+	if repeated {
+		in.seen[at] = false
+		in.again = append(in.again, again{at, message})
+		return res, nil
+	}
 	in.newLocations = append(in.newLocations, []any{in.account.Namespace, in.account.Name, at.mailbox, int64(at.uidValidity), int64(at.uid), message})
 	return res, nil
 }
 
-// interaction finds the one the mail joins, or starts one.
-func (in *ingest) interaction(m *IngestMail) (r *interactionRow, joined bool, err error) {
+// interaction finds the one the mail joins, or starts one; a repeated mail always does.
+func (in *ingest) interaction(m *IngestMail, repeated bool) (r *interactionRow, joined bool, err error) {
 	for _, k := range threadKeys(m) {
-		if r := in.rows[in.threads[k]]; r != nil {
+		if r := in.rows[in.threads[k]]; r != nil && !repeated {
 			in.join(r, m)
 			return r, true, nil
 		}
@@ -334,74 +355,4 @@ func (in *ingest) join(r *interactionRow, m *IngestMail) {
 		}
 	}
 	in.emitInteraction(EventMessage, r, r.Agent, "")
-}
-
-// write stores the batch.
-func (in *ingest) write(ctx context.Context) error {
-	for _, r := range in.created {
-		in.newInteractions = append(in.newInteractions, r.values())
-	}
-	for _, step := range []struct {
-		into, onConflict string
-		rows             [][]any
-	}{
-		{insertInteractions, "", in.newInteractions},
-		{"locations (namespace, account, mailbox, uid_validity, uid, message_id)", "", in.newLocations},
-		{insertMessages, "", in.newMessages},
-		{"raw_messages (message_id, raw)", "", in.newRaws},
-		{insertMessageIDs, "ON CONFLICT DO NOTHING", in.newKeys},
-		{insertFlowRuns, replaceFlowRuns, in.newRuns},
-	} {
-		if err := in.insert(ctx, step.into, step.onConflict, step.rows...); err != nil {
-			return err
-		}
-	}
-	if err := in.save(ctx, in.changed...); err != nil {
-		return err
-	}
-	if err := in.saveContacts(ctx); err != nil {
-		return err
-	}
-	if in.ingested == 0 && in.quarantined == 0 {
-		return nil
-	}
-	_, err := in.exec(ctx, `INSERT INTO account_counters (namespace, account, ingested, quarantined) VALUES (?, ?, ?, ?)
-		ON CONFLICT (namespace, account) DO UPDATE SET ingested = account_counters.ingested + excluded.ingested,
-		quarantined = account_counters.quarantined + excluded.quarantined`, in.account.Namespace, in.account.Name, in.ingested, in.quarantined)
-	return err
-}
-
-// add takes the mail as a message of r.
-func (in *ingest) add(m *IngestMail, r *interactionRow) (string, error) {
-	id, err := newID()
-	if err != nil {
-		return "", err
-	}
-	state := map[IngestKind]MessageState{IngestMessage: MessageStored, IngestHeadersOnly: MessageHeadersOnly, IngestQuarantined: MessageQuarantined}[m.Kind]
-	if state == "" {
-		return "", fmt.Errorf("mail of unknown kind %q", m.Kind)
-	}
-	msg := m.Message
-	msg.ID, msg.InteractionID, msg.Namespace, msg.Account = id, r.ID, in.account.Namespace, in.account.Name
-	msg.Direction, msg.State, msg.Detail, msg.CreatedAt = Inbound, state, m.Detail, fromMicros(in.now)
-	in.newMessages = append(in.newMessages, messageValues(msg, m.SHA256, 0))
-	raw := m.Raw
-	if raw == nil {
-		raw = []byte{}
-	}
-	in.newRaws = append(in.newRaws, []any{id, raw})
-	if key := threadKey(msg.MessageID); key != "" {
-		in.newKeys = append(in.newKeys, []any{in.account.Namespace, in.account.Name, key, r.ID})
-		if in.threads[key] == "" {
-			in.threads[key] = r.ID
-		}
-	}
-	in.meet(m)
-	in.contents[m.SHA256], in.of[id] = id, r.ID
-	r.MessageCount++
-	r.LastDirection, r.Read, r.UpdatedAt = Inbound, false, time.UnixMicro(in.now).UTC()
-	if in.ingested++; state == MessageQuarantined {
-		in.quarantined++
-	}
-	return id, nil
 }

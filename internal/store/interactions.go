@@ -392,6 +392,9 @@ func (db *DB) CloseInteraction(ctx context.Context, namespace, id, agent string,
 		if err := t.dispose(ctx, r, d); err != nil {
 			return err
 		}
+		if err := t.wantSeen(ctx, r); err != nil {
+			return err
+		}
 		r.Agent, r.Read, r.timers = "", true, routing.Timers{}
 		t.move(r, StateClosed, agent, "Closed", d.Path, now)
 		t.emitInteraction(EventClosed, r, agent, "")
@@ -413,6 +416,9 @@ func (db *DB) MarkRead(ctx context.Context, namespace, id, agent string) error {
 		}
 		if r.Read {
 			return nil
+		}
+		if err := t.wantSeen(ctx, r); err != nil {
+			return err
 		}
 		r.Read, r.timers = true, r.timers.Read()
 		return t.save(ctx, r)

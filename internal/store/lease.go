@@ -63,9 +63,9 @@ func (t *tx) holdLease(ctx context.Context, l Lease) error {
 func (db *DB) GetMailbox(ctx context.Context, account Key, mailbox string) (MailboxState, error) {
 	s, err := one(ctx, db.read(), func(s scanner) (MailboxState, error) {
 		var v MailboxState
-		err := s.Scan(&v.UIDValidity, &v.FloorUID)
+		err := s.Scan(&v.UIDValidity, &v.FloorUID, &v.WatermarkUID)
 		return v, err
-	}, "SELECT uid_validity, floor_uid FROM mailboxes WHERE namespace = ? AND account = ? AND mailbox = ?",
+	}, "SELECT uid_validity, floor_uid, watermark_uid FROM mailboxes WHERE namespace = ? AND account = ? AND mailbox = ?",
 		account.Namespace, account.Name, clean(mailbox))
 	if err != nil {
 		return MailboxState{}, fmt.Errorf("store: mailbox of %s: %w", account, err)
@@ -76,21 +76,18 @@ func (db *DB) GetMailbox(ctx context.Context, account Key, mailbox string) (Mail
 // SetMailbox implements Mail.
 func (db *DB) SetMailbox(ctx context.Context, account Key, mailbox string, s MailboxState) error {
 	return db.write(ctx, "set mailbox", func(t *tx) error {
-		_, err := t.exec(ctx, `INSERT INTO mailboxes (namespace, account, mailbox, uid_validity, floor_uid) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (namespace, account, mailbox) DO UPDATE SET uid_validity = excluded.uid_validity, floor_uid = excluded.floor_uid`,
-			account.Namespace, account.Name, clean(mailbox), int64(s.UIDValidity), int64(s.FloorUID))
+		_, err := t.exec(ctx, `INSERT INTO mailboxes (namespace, account, mailbox, uid_validity, floor_uid, watermark_uid) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (namespace, account, mailbox) DO UPDATE SET uid_validity = excluded.uid_validity, floor_uid = excluded.floor_uid,
+			watermark_uid = excluded.watermark_uid`,
+			account.Namespace, account.Name, clean(mailbox), int64(s.UIDValidity), int64(s.FloorUID), int64(s.WatermarkUID))
 		return err
 	})
 }
 
 // KnownUIDs implements Mail.
 func (db *DB) KnownUIDs(ctx context.Context, account Key, mailbox string, uidValidity uint32, uids []uint32) (map[uint32]bool, error) {
-	list := make([]int64, len(uids))
-	for i, uid := range uids {
-		list[i] = int64(uid)
-	}
 	found, err := all(ctx, db.read(), scalar[uint32], `SELECT uid FROM locations WHERE namespace = ? AND account = ? AND mailbox = ?
-		AND uid_validity = ? AND uid = ANY(?)`, account.Namespace, account.Name, clean(mailbox), int64(uidValidity), list)
+		AND uid_validity = ? AND uid = ANY(?)`, account.Namespace, account.Name, clean(mailbox), int64(uidValidity), wide(uids))
 	if err != nil {
 		return nil, fmt.Errorf("store: known UIDs of %s: %w", account, err)
 	}

@@ -13,7 +13,7 @@ const messageColumns = `SELECT id, interaction_id, namespace, account, direction
 	date, body_text, body_html, attachments, agent, created_at, attempts, bcc FROM messages `
 
 const insertMessages = `messages (id, interaction_id, namespace, account, direction, state, detail, message_id, sha256, sender, recipients, cc,
-	subject, date, body_text, body_html, attachments, agent, created_at, attempts, next_attempt, claimed_at, bcc)`
+	subject, date, body_text, body_html, attachments, agent, created_at, attempts, next_attempt, claimed_at, bcc, sequence)`
 
 const insertMessageIDs = "message_ids (namespace, account, message_id, interaction_id)"
 
@@ -37,16 +37,21 @@ func scanMessage(s scanner) (Message, error) {
 	return m, nil
 }
 
-// messageValues are the columns of insertMessages in their order. Outbound messages carry no content hash: it is
-// what tells inbound mails apart.
-func messageValues(m Message, sum string, nextAttempt int64) []any {
+// contentKey is what tells inbound mails apart: the hash of their content, and how often that was taken before. Outbound messages have none.
+type contentKey struct {
+	sum      string
+	sequence int64
+}
+
+// messageValues are the columns of insertMessages in their order.
+func messageValues(m Message, content contentKey, nextAttempt int64) []any {
 	attachments := make([]Attachment, len(m.Attachments))
 	for i, a := range m.Attachments {
 		attachments[i] = Attachment{Name: clean(a.Name), ContentType: clean(a.ContentType), Size: a.Size}
 	}
-	return []any{m.ID, m.InteractionID, m.Namespace, m.Account, m.Direction, m.State, clean(m.Detail), clean(m.MessageID), sum, clean(m.From),
+	return []any{m.ID, m.InteractionID, m.Namespace, m.Account, m.Direction, m.State, clean(m.Detail), clean(m.MessageID), content.sum, clean(m.From),
 		toJSON(cleanAll(m.To)), toJSON(cleanAll(m.Cc)), clean(m.Subject), micros(m.Date), clean(m.Text), clean(m.HTML), toJSON(attachments),
-		m.Agent, micros(m.CreatedAt), m.Attempts, nextAttempt, 0, toJSON(cleanAll(m.Bcc))}
+		m.Agent, micros(m.CreatedAt), m.Attempts, nextAttempt, 0, toJSON(cleanAll(m.Bcc)), content.sequence}
 }
 
 func cleanAll(list []string) []string {

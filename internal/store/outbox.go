@@ -37,7 +37,7 @@ func (db *DB) AddReply(ctx context.Context, m Message, raw []byte, extras ReplyE
 			return err
 		}
 		m.Account, m.Direction, m.State, m.Attempts, m.CreatedAt = r.Account, Outbound, MessagePending, 0, fromMicros(now)
-		if err := t.insert(ctx, insertMessages, "", messageValues(m, "", now)); err != nil {
+		if err := t.insert(ctx, insertMessages, "", messageValues(m, contentKey{}, now)); err != nil {
 			return err
 		}
 		if err := t.insert(ctx, "raw_messages (message_id, raw)", "", []any{m.ID, raw}); err != nil {
@@ -51,6 +51,9 @@ func (db *DB) AddReply(ctx context.Context, m Message, raw []byte, extras ReplyE
 		}
 		rules, err := t.rulesOf(ctx, r.Namespace, r.Account)
 		if err != nil {
+			return err
+		}
+		if err := t.wantSeen(ctx, r); err != nil {
 			return err
 		}
 		r.MessageCount++

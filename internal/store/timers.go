@@ -122,6 +122,9 @@ func (t *tx) toClosed(ctx context.Context, r *interactionRow, disposition, reaso
 	if err := t.dispose(ctx, r, Disposal{Path: disposition}); err != nil {
 		return err
 	}
+	if err := t.wantSeen(ctx, r); err != nil {
+		return err
+	}
 	r.forAgent, r.timers, r.Read = "", routing.Timers{}, true
 	t.move(r, StateClosed, about, reason, disposition, now)
 	t.emitInteraction(EventClosed, r, told, reason)

@@ -355,6 +355,8 @@ type IngestMail struct {
 	Message Message
 	// CustomerName is the display name of the sender.
 	CustomerName string
+	// Again takes a mail whose place is recorded as FlagSeen once more, as a new message of a new interaction. Elsewhere it has no effect.
+	Again bool
 }
 
 // IngestResult says what became of one IngestMail.
@@ -373,6 +375,8 @@ type MailboxState struct {
 	// FloorUID: mails with a UID below it were there before the account was connected with
 	// initialSync FromNow, and are not fetched.
 	FloorUID uint32
+	// WatermarkUID: mails with this UID or a higher one are looked at whether seen or not; 0 when only unseen ones are.
+	WatermarkUID uint32
 }
 
 // Lease makes one process the owner of a thing. Fence grows with every new holder.
@@ -449,6 +453,7 @@ const (
 	EventCallCommand   = "call.command"        // for the leader only; subject: command id
 	EventContacts      = "contacts"            // for the leader only: a list has more of them; subject: its name
 	EventSystemMail    = "system.mail"         // for the mail workers only; subject: account name
+	EventMailFlags     = "mail.flags"          // likewise: a flag is to be changed on the server
 
 	EventClientLogsEnabled  = "clientLogs.enabled" // subject: agent name
 	EventClientLogsDisabled = "clientLogs.disabled"

@@ -178,7 +178,7 @@ func (c *Conn) answer(name, args string) bool {
 		c.Say("* OK [UIDVALIDITY 7] valid")
 		c.Say("* OK [UIDNEXT 100] next")
 	case "UID SEARCH":
-		c.Search()
+		c.Search(args)
 		return true
 	case "UID FETCH":
 		c.Fetch(args)
@@ -224,11 +224,14 @@ func (s *Server) Deliver(m Mail) {
 // Idlers counts the clients that idle.
 func (s *Server) Idlers() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.idlers) }
 
-// Search answers a search for unseen mails.
-func (c *Conn) Search() {
+// Search answers a search for unseen mails, or for those from a UID on: UID 7:*.
+func (c *Conn) Search(args string) {
 	list := []string{"* SEARCH"}
-	for _, m := range c.Server.Mails() {
-		if !m.Seen {
+	text, ranged := strings.CutPrefix(args, "UID ")
+	from, _ := strconv.Atoi(strings.TrimSuffix(text, ":*"))
+	mails := c.Server.Mails()
+	for i, m := range mails {
+		if ranged && (int(m.UID) >= from || i == len(mails)-1) || !ranged && !m.Seen {
 			list = append(list, strconv.Itoa(int(m.UID)))
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ type Mailbox struct {
 	UIDValidity uint32
 	// UIDNext is what the next mail will get; 0 when the server does not say.
 	UIDNext uint32
+	// ForgetsSeen is true when the server says that \Seen does not outlast the connection.
+	ForgetsSeen bool
 }
 
 // Select opens the mailbox for reading and flagging. MailboxNotFound names some that exist.
@@ -33,7 +36,9 @@ func (s *Session) Select(ctx context.Context, name string) (Mailbox, error) {
 	if err != nil {
 		return Mailbox{}, commandError("SELECT", err)
 	}
-	return Mailbox{UIDValidity: data.UIDValidity, UIDNext: uint32(data.UIDNext)}, nil
+	// A server that lists no permanent flags has said nothing (RFC 9051 section 7.1).
+	forgets := len(data.PermanentFlags) > 0 && !slices.Contains(data.PermanentFlags, imap.FlagSeen)
+	return Mailbox{UIDValidity: data.UIDValidity, UIDNext: uint32(data.UIDNext), ForgetsSeen: forgets}, nil
 }
 
 // notFound lists a few mailboxes, so that a typing error shows in the status.
@@ -81,7 +86,15 @@ func (s *Session) Noop(ctx context.Context) error {
 // SearchUnseen lists the UIDs of unseen mails from floor on that carry every header of the list, in
 // ascending order. Values are compared by the caller: the server's match is a case-blind substring.
 func (s *Session) SearchUnseen(ctx context.Context, floor uint32, headers []string) ([]uint32, error) {
-	criteria := &imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagSeen}}
+	return s.searchFrom(ctx, floor, headers, &imap.SearchCriteria{NotFlag: []imap.Flag{imap.FlagSeen}})
+}
+
+// SearchFrom lists the UIDs of all mails from floor on, seen or not, that carry every header of the list.
+func (s *Session) SearchFrom(ctx context.Context, floor uint32, headers []string) ([]uint32, error) {
+	return s.searchFrom(ctx, floor, headers, &imap.SearchCriteria{UID: []imap.UIDSet{{{Start: imap.UID(max(floor, 1))}}}})
+}
+
+func (s *Session) searchFrom(ctx context.Context, floor uint32, headers []string, criteria *imap.SearchCriteria) ([]uint32, error) {
 	for _, h := range headers {
 		criteria.Header = append(criteria.Header, imap.SearchCriteriaHeaderField{Key: h})
 	}
@@ -89,6 +102,7 @@ func (s *Session) SearchUnseen(ctx context.Context, floor uint32, headers []stri
 	if err != nil {
 		return nil, err
 	}
+	// A range that is open at its end always has the last mail in it.
 	kept := uids[:0]
 	for _, u := range uids {
 		if u >= floor {
@@ -150,7 +164,7 @@ func (s *Session) search(ctx context.Context, criteria *imap.SearchCriteria) ([]
 	return list, nil
 }
 
-// Seen is a STORE under way.
+// Seen is a STORE of \Seen under way.
 type Seen struct {
 	wait func() error
 	s    *Session
@@ -159,9 +173,18 @@ type Seen struct {
 // MarkSeen starts to set \Seen on mails; Wait for the answer after the next command was sent, so that it
 // costs no round trip.
 func (s *Session) MarkSeen(ctx context.Context, uids []uint32) (*Seen, error) {
+	return s.storeSeen(ctx, imap.StoreFlagsAdd, uids)
+}
+
+// MarkUnseen starts to take \Seen off mails.
+func (s *Session) MarkUnseen(ctx context.Context, uids []uint32) (*Seen, error) {
+	return s.storeSeen(ctx, imap.StoreFlagsDel, uids)
+}
+
+func (s *Session) storeSeen(ctx context.Context, op imap.StoreFlagsOp, uids []uint32) (*Seen, error) {
 	var cmd interface{ Close() error }
 	err := s.within(ctx, s.cfg.CommandTimeout, "STORE", func() error {
-		cmd = s.client.Store(uidSet(uids), &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagSeen}}, nil)
+		cmd = s.client.Store(uidSet(uids), &imap.StoreFlags{Op: op, Silent: true, Flags: []imap.Flag{imap.FlagSeen}}, nil)
 		return nil
 	})
 	if err != nil {
@@ -183,8 +206,8 @@ func uidSet(uids []uint32) imap.UIDSet {
 	return set
 }
 
-// Idle waits until mails arrived (true) or d has passed (false). The server's notice may already be there.
-func (s *Session) Idle(ctx context.Context, d time.Duration) (bool, error) {
+// Idle waits until mails arrived (true), something is to be done (true) or d has passed (false). The server's notice may already be there.
+func (s *Session) Idle(ctx context.Context, d time.Duration, wake <-chan struct{}) (bool, error) {
 	select {
 	case <-s.changed:
 		return true, nil
@@ -204,7 +227,7 @@ func (s *Session) Idle(ctx context.Context, d time.Duration) (bool, error) {
 	if err != nil {
 		return false, commandError("IDLE", err)
 	}
-	changed, waitErr := s.awaitNotice(ctx, d)
+	changed, waitErr := s.awaitNotice(ctx, d, wake)
 	// No command may be sent before DONE is answered.
 	err = s.within(ctx, s.cfg.CommandTimeout, "DONE", func() error {
 		if err := idle.Close(); err != nil {
@@ -218,11 +241,13 @@ func (s *Session) Idle(ctx context.Context, d time.Duration) (bool, error) {
 	return changed, commandError("IDLE", err)
 }
 
-func (s *Session) awaitNotice(ctx context.Context, d time.Duration) (bool, error) {
+func (s *Session) awaitNotice(ctx context.Context, d time.Duration, wake <-chan struct{}) (bool, error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-s.changed:
+		return true, nil
+	case <-wake:
 		return true, nil
 	case <-timer.C:
 		return false, nil
@@ -238,10 +263,12 @@ func (s *Session) awaitNotice(ctx context.Context, d time.Duration) (bool, error
 }
 
 // Wait is Idle for a server without IDLE, or an account that only polls.
-func (s *Session) Wait(ctx context.Context, d time.Duration) error {
+func (s *Session) Wait(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
+	case <-wake:
+		return nil
 	case <-timer.C:
 		return nil
 	case <-s.client.Closed():

@@ -42,7 +42,9 @@ type Config struct {
 	CommandTimeout time.Duration
 	// StallTimeout is how long a literal may make no progress; default 60 s.
 	StallTimeout time.Duration
-	Log          *slog.Logger
+	// WatchFlags makes Idle end when a flag of a mail is changed by somebody else, too.
+	WatchFlags bool
+	Log        *slog.Logger
 }
 
 // Session is a signed-in IMAP connection.
@@ -112,16 +114,25 @@ func (s *Session) greet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := &imapclient.Options{
-		TLSConfig:   tlsConfig,
-		DebugWriter: s.bye,
-		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
-			Mailbox: func(d *imapclient.UnilateralDataMailbox) {
-				if d.NumMessages != nil {
-					s.notify()
-				}
-			},
+	changes := &imapclient.UnilateralDataHandler{
+		Mailbox: func(d *imapclient.UnilateralDataMailbox) {
+			if d.NumMessages != nil {
+				s.notify()
+			}
 		},
+	}
+	if s.cfg.WatchFlags {
+		changes.Fetch = func(m *imapclient.FetchMessageData) {
+			for item := m.Next(); item != nil; {
+				item = m.Next() // what it says is looked up
+			}
+			s.notify()
+		}
+	}
+	options := &imapclient.Options{
+		TLSConfig:             tlsConfig,
+		DebugWriter:           s.bye,
+		UnilateralDataHandler: changes,
 	}
 	switch s.cfg.Server.Security {
 	case remote.TLS:

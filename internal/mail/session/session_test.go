@@ -208,7 +208,7 @@ func everything(t *testing.T, server *imaptest.Server) error {
 	if err := seen.Wait(ctx); err != nil {
 		return err
 	}
-	_, err = s.Idle(ctx, 10*time.Millisecond)
+	_, err = s.Idle(ctx, 10*time.Millisecond, nil)
 	return err
 }
 
@@ -236,7 +236,7 @@ func TestByeInIdle(t *testing.T) {
 	})
 	s := selected(t, server)
 	begin := time.Now()
-	_, err := s.Idle(t.Context(), time.Minute)
+	_, err := s.Idle(t.Context(), time.Minute, nil)
 	g.Expect(remote.ReasonOf(err)).To(Equal(remote.ReasonConnectionFailed), "%v", err)
 	g.Expect(time.Since(begin)).To(BeNumerically("<", 5*time.Second))
 }
@@ -247,7 +247,7 @@ func TestIdleAgain(t *testing.T) {
 	server := imaptest.New(t)
 	s := selected(t, server)
 	for range 3 {
-		noticed, err := s.Idle(t.Context(), 20*time.Millisecond)
+		noticed, err := s.Idle(t.Context(), 20*time.Millisecond, nil)
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(noticed).To(BeFalse())
 		g.Expect(s.Noop(t.Context())).To(Succeed())
@@ -268,7 +268,7 @@ func TestNoticeBeforeIdle(t *testing.T) {
 	_, err := s.SearchUnseen(t.Context(), 0, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(s.Noop(t.Context())).To(Succeed())
-	noticed, err := s.Idle(t.Context(), time.Minute)
+	noticed, err := s.Idle(t.Context(), time.Minute, nil)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(noticed).To(BeTrue())
 }
@@ -376,6 +376,6 @@ func TestCancelEndsEverything(t *testing.T) {
 	why := errors.New("lease lost")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
-	_, err := s.Idle(ctx, time.Minute)
+	_, err := s.Idle(ctx, time.Minute, nil)
 	g.Expect(err).To(MatchError(why))
 }

@@ -31,6 +31,8 @@ func Run(t *testing.T, open Open) {
 		"Abandoned":     testAbandoned,
 		"Leases":        testLeases,
 		"Ingest":        testIngest,
+		"MailFlags":     testMailFlags,
+		"IngestAgain":   testIngestAgain,
 		"Threads":       testThreads,
 		"Interactions":  testInteractions,
 		"Routing":       testRouting,
