@@ -25,7 +25,7 @@ func (k *agentKind) account(ctx context.Context, a *v1alpha1.Agent, center *v1al
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return fmt.Errorf("reading the credential: %w", err)
 	}
-	if err := k.unlock(ctx, a); err != nil {
+	if err := k.unlock(ctx, a, s); err != nil {
 		return err
 	}
 	defer func() {

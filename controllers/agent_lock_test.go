@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
@@ -32,15 +33,16 @@ func TestUnlockAnnotation(t *testing.T) {
 		forget   bool // the status was lost
 		after    time.Duration
 		want     v1alpha1.LockState
+		told     string
 	}{
 		{name: "nothing happened", want: v1alpha1.Unlocked},
-		{name: "locked", lock: true, want: v1alpha1.Locked},
+		{name: "locked", lock: true, want: v1alpha1.Locked, told: "Warning AccountLocked"},
 		{name: "a time that is none", annotate: "yes", after: time.Minute, want: v1alpha1.Locked},
 		{name: "a time before the lock", annotate: "2026-03-01T07:00:00Z", want: v1alpha1.Locked},
-		{name: "a time after it", annotate: "2026-03-01T08:01:00Z", want: v1alpha1.Unlocked},
-		{name: "locked again, the annotation is still there", lock: true, after: time.Minute, want: v1alpha1.Locked},
-		{name: "also when the status is lost", forget: true, want: v1alpha1.Locked},
-		{name: "a new time", annotate: "2026-03-01T08:02:00+00:00", want: v1alpha1.Unlocked},
+		{name: "a time after it", annotate: "2026-03-01T08:01:00Z", want: v1alpha1.Unlocked, told: "Normal AccountUnlocked"},
+		{name: "locked again, the annotation is still there", lock: true, after: time.Minute, want: v1alpha1.Locked, told: "Warning AccountLocked"},
+		{name: "also when the status is lost", forget: true, want: v1alpha1.Locked, told: "Warning AccountLocked"},
+		{name: "a new time", annotate: "2026-03-01T08:02:00+00:00", want: v1alpha1.Unlocked, told: "Normal AccountUnlocked"},
 	} {
 		at = at.Add(step.after)
 		if step.lock {
@@ -54,8 +56,16 @@ func TestUnlockAnnotation(t *testing.T) {
 		if step.forget {
 			agent.Status = v1alpha1.AgentStatus{}
 		}
-		if err := k.unlock(ctx, agent); err != nil {
+		s := newScope(nil, 1)
+		if err := k.unlock(ctx, agent, s); err != nil {
 			t.Fatal(err)
+		}
+		told := ""
+		for _, h := range s.happened {
+			told += h.eventType + " " + h.reason
+		}
+		if told != step.told {
+			t.Errorf("%s: told %q", step.name, told)
 		}
 		got := agent.Status.Account
 		if got.LockState != step.want || (got.LockedTime != nil) != (step.want == v1alpha1.Locked) || got.LastHandledUnlock != agent.Annotations[v1alpha1.UnlockAnnotation] {
@@ -69,27 +79,53 @@ func TestUnlockAnnotation(t *testing.T) {
 
 func TestPasswordExpiryShown(t *testing.T) {
 	center := &v1alpha1.ContactCenter{}
-	set := time.Now().Add(-100 * 24 * time.Hour)
+	day := 24 * time.Hour
+	forEver := &metav1.Duration{}
 	for name, test := range map[string]struct {
-		set      time.Time
-		suite    v1alpha1.SwitchState
-		maxAge   *metav1.Duration
-		summary  string
-		expires  bool
-		requeues bool
+		age     time.Duration // of the password, 0 none
+		suite   v1alpha1.SwitchState
+		maxAge  *metav1.Duration
+		summary string
+		reason  string        // of the condition, before and after
+		again   time.Duration // looked at
 	}{
-		"old":                  {set, v1alpha1.Enabled, nil, "PasswordExpired", true, false},
-		"old, without a suite": {set, v1alpha1.Disabled, nil, "Active", false, false},
-		"old, for ever":        {set, v1alpha1.Enabled, &metav1.Duration{}, "Active", false, false},
-		"young":                {time.Now(), v1alpha1.Enabled, nil, "Active", true, true},
-		"none":                 {time.Time{}, v1alpha1.Enabled, nil, "Active", false, false},
+		"old":                  {100 * day, v1alpha1.Enabled, nil, "PasswordExpired", v1alpha1.ReasonPasswordExpired, 0},
+		"old, without a suite": {100 * day, v1alpha1.Disabled, nil, "Active", "", 0},
+		"old, for ever":        {100 * day, v1alpha1.Enabled, forEver, "Active", "", 0},
+		"nearly":               {80 * day, v1alpha1.Enabled, nil, "Active", v1alpha1.ReasonPasswordExpiring, 10 * day},
+		"young":                {day, v1alpha1.Enabled, nil, "Active", "", 74 * day},
+		"none":                 {0, v1alpha1.Enabled, nil, "Active", "", 0},
 	} {
-		center.Spec.Security.Suite, center.Spec.Security.PasswordPolicy.MaxAge = test.suite, test.maxAge
-		a, s := &v1alpha1.Agent{}, newScope(nil, 1)
-		a.Status.Account.Summary = "Active"
-		showExpiry(a, store.Credential{ChangedAt: test.set}, passwordAge(center), s)
-		if a.Status.Account.Summary != test.summary || (a.Status.Account.PasswordExpiresTime != nil) != test.expires || (s.requeueAfter > 0) != test.requeues {
-			t.Errorf("%s: %+v, again after %s", name, a.Status.Account, s.requeueAfter)
-		}
+		t.Run(name, func(t *testing.T) {
+			center.Spec.Security.Suite, center.Spec.Security.PasswordPolicy.MaxAge = test.suite, test.maxAge
+			credential := store.Credential{}
+			if test.age > 0 {
+				credential.ChangedAt = time.Now().Add(-test.age)
+			}
+			var status v1alpha1.CommonStatus
+			for pass := range 2 { // the second one tells nothing new
+				a, s := &v1alpha1.Agent{}, newScope(status.Conditions, 1)
+				a.Status.Account.Summary = "Active"
+				showExpiry(a, credential, passwordAge(center), s)
+				s.summarize(&status)
+				expires := test.age > 0 && test.suite == v1alpha1.Enabled && test.maxAge == nil
+				if a.Status.Account.Summary != test.summary || (a.Status.Account.PasswordExpiresTime != nil) != expires {
+					t.Errorf("%+v", a.Status.Account)
+				}
+				if off := s.requeueAfter - test.again; (s.requeueAfter > 0) != (test.again > 0) || off.Abs() > time.Minute {
+					t.Errorf("again after %s", s.requeueAfter)
+				}
+				c := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPasswordExpired)
+				if (c != nil) != (test.reason != "") || c != nil && (c.Reason != test.reason || (c.Status == metav1.ConditionTrue) != (test.summary == "PasswordExpired")) {
+					t.Errorf("condition %+v", c)
+				}
+				if is := ready(&status); is.Status != metav1.ConditionTrue {
+					t.Errorf("it counts for Ready: %+v", is)
+				}
+				if told := len(s.happened) == 1 && s.happened[0].reason == test.reason; told != (test.reason != "" && pass == 0) || len(s.happened) > 1 {
+					t.Errorf("pass %d told %+v", pass, s.happened)
+				}
+			}
+		})
 	}
 }

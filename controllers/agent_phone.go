@@ -30,7 +30,7 @@ func (k *agentKind) phone(ctx context.Context, a *v1alpha1.Agent, center *v1alph
 	}
 	p := phone{
 		object: a, key: agentKey(a.Name), endpoint: a.Status.Extension, username: a.Username(), secret: a.SIPSecretName(),
-		account: &a.Spec.SIP.SIPAccount, status: &a.Status.SIP, withdrawn: a.Spec.AccountState == v1alpha1.AccountDeactivated,
+		account: &a.Spec.SIP.SIPAccount, status: &a.Status.SIP, withdrawn: around.withdrawn(a),
 		model: func(ctx context.Context, pbx *v1alpha1.PBX) (voice.Endpoint, error) {
 			return k.phones.model.endpoint(ctx, pbx, a, around)
 		},

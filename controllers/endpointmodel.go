@@ -26,7 +26,7 @@ type surroundings struct {
 
 // endpoint is the agent as one PBX must know it.
 func (v voiceModel) endpoint(ctx context.Context, pbx *v1alpha1.PBX, a *v1alpha1.Agent, around surroundings) (voice.Endpoint, error) {
-	if a.Spec.AccountState == v1alpha1.AccountDeactivated || a.Status.Extension == "" || !a.DeletionTimestamp.IsZero() {
+	if around.withdrawn(a) || a.Status.Extension == "" || !a.DeletionTimestamp.IsZero() {
 		return voice.Endpoint{}, errNotProvisionable
 	}
 	password, err := v.phonePassword(ctx, types.NamespacedName{Namespace: a.Namespace, Name: a.SIPSecretName()}, a.Spec.SIP.PasswordSecretRef)

@@ -87,7 +87,7 @@ func (l *loop[T, P]) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	l.announce(before, obj)
 	for _, h := range s.happened {
-		l.recorder.Eventf(obj, nil, corev1.EventTypeNormal, h.reason, "Reconcile", "%s", h.message)
+		l.recorder.Eventf(obj, nil, h.eventType, h.reason, "Reconcile", "%s", h.message)
 	}
 	return ctrl.Result{RequeueAfter: s.requeueAfter}, err
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -46,7 +47,7 @@ type scope struct {
 }
 
 // happening is something that is over when it is seen, so that no condition shows it.
-type happening struct{ reason, message string }
+type happening struct{ eventType, reason, message string }
 
 func newScope(old []metav1.Condition, generation int64) *scope {
 	return &scope{old: old, generation: generation}
@@ -63,7 +64,12 @@ func (s *scope) set(sev severity, status metav1.ConditionStatus, condition, reas
 
 // tell records an event once the status of this pass is written.
 func (s *scope) tell(reason, message string) {
-	s.happened = append(s.happened, happening{reason, clip(message, maxMessage)})
+	s.happened = append(s.happened, happening{corev1.EventTypeNormal, reason, clip(message, maxMessage)})
+}
+
+// warn is tell for what somebody may have to do something about.
+func (s *scope) warn(reason, message string) {
+	s.happened = append(s.happened, happening{corev1.EventTypeWarning, reason, clip(message, maxMessage)})
 }
 
 // ok: the condition holds.

@@ -88,10 +88,20 @@ func (v voiceModel) rules(ctx context.Context, namespace string) (centerRules, e
 type centerRules struct {
 	locale           string
 	forbiddenForward []string
+	// withdrawExpired takes the phones of agents whose sign-in password has expired off the PBXes.
+	withdrawExpired bool
 }
 
 func rulesOf(center *v1alpha1.ContactCenter) centerRules {
-	return centerRules{locale: center.Spec.Locale, forbiddenForward: center.Spec.Voice.ForbiddenForwardPrefixes}
+	return centerRules{
+		locale: center.Spec.Locale, forbiddenForward: center.Spec.Voice.ForbiddenForwardPrefixes,
+		withdrawExpired: center.Spec.Security.ExpiredPasswordAction == v1alpha1.WithdrawPhone,
+	}
+}
+
+// withdrawn agents have no phone, which is as it should be.
+func (r centerRules) withdrawn(a *v1alpha1.Agent) bool {
+	return a.Spec.AccountState == v1alpha1.AccountDeactivated || r.withdrawExpired && passwordExpired(a)
 }
 
 // seats names the endpoint of the telephone at which each agent sits, of those that this PBX has.

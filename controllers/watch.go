@@ -51,7 +51,8 @@ var supervisorsChanged = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) b
 var endpointChanged = predicate.And(
 	predicate.NewPredicateFuncs(func(o client.Object) bool { return o.(*v1alpha1.Agent).Status.Extension != "" }),
 	onAgents(func(before, after *v1alpha1.Agent) bool {
-		return before.Generation != after.Generation || before.Status.Extension != after.Status.Extension || !maps.Equal(before.Labels, after.Labels)
+		return before.Generation != after.Generation || before.Status.Extension != after.Status.Extension || !maps.Equal(before.Labels, after.Labels) ||
+			passwordExpired(before) != passwordExpired(after)
 	}))
 
 // countChanged passes what changes the counts of a contact center.

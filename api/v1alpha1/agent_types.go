@@ -429,8 +429,8 @@ type AgentAccountStatus struct {
 // Agent is a person who answers calls and e-mails.
 //
 // Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent;
-// ChannelConnector while channels names one that nothing brings messages of. The last five do not count for Ready: a phone may be off, an agent may have no
-// queue yet, and the others are about the PBX, the phone and what is to come.
+// ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on. The last six do not count for Ready: a phone
+// may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agents,shortName=agt,categories=ringmaster
@@ -447,6 +447,7 @@ type AgentAccountStatus struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Name",type=string,priority=1,JSONPath=`.spec.fullName`
 // +kubebuilder:printcolumn:name="Email",type=string,priority=1,JSONPath=`.spec.email`
+// +kubebuilder:printcolumn:name="Password-Changed",type=date,priority=1,JSONPath=`.status.account.lastPasswordChangeTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="has(self.spec.username) || self.metadata.name.matches('^[A-Za-z0-9._]{1,64}$')",message="spec.username is required because metadata.name is not a legal username (letters, digits, dot and underscore, at most 64)"

@@ -16,6 +16,8 @@ const (
 	ConditionExtensionAllocated = "ExtensionAllocated"
 	// ConditionPasswordPolicySatisfied (Agent): the sign-in password is set and obeys the policy.
 	ConditionPasswordPolicySatisfied = "PasswordPolicySatisfied"
+	// ConditionPasswordExpired (Agent) is present from warnBefore on, and True when the password must be changed. It does not count for Ready.
+	ConditionPasswordExpired = "PasswordExpired"
 	// ConditionSIPProvisioned (Agent): every PBX acknowledged a configuration that contains the agent as it is now.
 	ConditionSIPProvisioned = "SIPProvisioned"
 	// ConditionRegistered (Agent): a phone is registered at a PBX at this moment.
@@ -105,8 +107,12 @@ const (
 	ReasonSecretNotLabelled = "SecretNotLabelled"
 	ReasonPolicyViolated    = "PasswordPolicyViolated"
 	ReasonPasswordReused    = "PasswordReused"
-	// ReasonPasswordChanged is that of an Event only.
+	ReasonPasswordExpiring  = "PasswordExpiring"
+	ReasonPasswordExpired   = "PasswordExpired"
+	// ReasonPasswordChanged, ReasonAccountLocked and ReasonAccountUnlocked are those of Events only.
 	ReasonPasswordChanged = "PasswordChanged"
+	ReasonAccountLocked   = "AccountLocked"
+	ReasonAccountUnlocked = "AccountUnlocked"
 	ReasonPINInvalid      = "PINInvalid"
 	ReasonNoPassword      = "NoPassword"
 

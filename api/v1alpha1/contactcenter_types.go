@@ -159,6 +159,11 @@ type SecuritySpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Lockout LockoutSpec `json:"lockout,omitempty"`
+	// expiredPasswordAction is what becomes of an agent's phone when the sign-in password has expired (passwordPolicy.maxAge). KeepPhone: it goes on, with a
+	// password of its own. WithdrawPhone: no PBX knows it until the agent has a new password, so that it neither calls nor is called. Default KeepPhone.
+	// +optional
+	// +kubebuilder:default=KeepPhone
+	ExpiredPasswordAction ExpiredPasswordAction `json:"expiredPasswordAction,omitempty"`
 	// passwordReset by a mail. Default: none, administrators set forgotten passwords.
 	// +optional
 	PasswordReset *PasswordResetSpec `json:"passwordReset,omitempty"`
@@ -211,8 +216,8 @@ type PasswordPolicySpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=12
 	HistorySize int32 `json:"historySize,omitempty"`
-	// maxAge of a password, after which it must be changed before the agent can sign in; 0s lets passwords hold for ever. Phones go on. Default 2160h, which is
-	// 90 days.
+	// maxAge of a password, after which it must be changed before the agent can sign in; 0s lets passwords hold for ever. What becomes of the phone is
+	// security.expiredPasswordAction. Default 2160h, which is 90 days.
 	// +optional
 	// +kubebuilder:default="2160h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) == duration('0s') || (duration(self) >= duration('24h') && duration(self) <= duration('87600h'))",message="maxAge must be 0s or between 24h and 87600h"

@@ -16,6 +16,16 @@ type LockoutSpec struct {
 	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
 }
 
+// ExpiredPasswordAction says what an expired password does to the phone.
+// +kubebuilder:validation:Enum=KeepPhone;WithdrawPhone
+type ExpiredPasswordAction string
+
+// Values of ExpiredPasswordAction.
+const (
+	KeepPhone     ExpiredPasswordAction = "KeepPhone"
+	WithdrawPhone ExpiredPasswordAction = "WithdrawPhone"
+)
+
 // LockState of an agent's account.
 // +kubebuilder:validation:Enum=Locked;Unlocked
 type LockState string

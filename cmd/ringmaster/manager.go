@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -217,8 +218,10 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	figures := controllers.NewFigures(db)
-	if err := metrics.Registry.Register(figures); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
+	for _, c := range []prometheus.Collector{figures, controllers.AgentMetrics{Reader: mgr.GetClient()}} {
+		if err := metrics.Registry.Register(c); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
 	}
 	if err := mgr.Add(figures); err != nil {
 		return err
