@@ -50,7 +50,7 @@ func callOf(c store.Call) Call {
 type callsInput struct {
 	State  []store.CallState `query:"state" enum:"Ringing,Up,Ended" doc:"Only these states"`
 	Missed bool              `query:"missed" doc:"Only missed calls"`
-	Cursor string            `query:"cursor" maxLength:"64" doc:"nextCursor of the page before"`
+	Cursor string            `query:"cursor" format:"uuid" doc:"nextCursor of the page before"`
 	Limit  int               `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
 

@@ -67,7 +67,7 @@ func (f *ListFilter) filter(c caller, account string) (filter store.InteractionF
 
 // ListPage is the part of a list that is asked for.
 type ListPage struct {
-	Cursor string `query:"cursor" maxLength:"64" doc:"nextCursor of the page before"`
+	Cursor string `query:"cursor" format:"uuid" doc:"nextCursor of the page before"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
 }
 

@@ -75,7 +75,7 @@ func TestListFilters(t *testing.T) {
 	for _, query := range []string{"tags=vip&tags=lamp", "state=Open&state=Closed", "text=a&text=a", "limit=1&limit=2"} {
 		f.want(400, desk.CodeDuplicateFilter, alice, "GET", "/v1/interactions?"+query, nil)
 	}
-	for _, query := range []string{"from=yesterday", "read=maybe", "unread=true", "text=" + strings.Repeat("x", 201)} {
+	for _, query := range []string{"from=yesterday", "read=maybe", "unread=true", "cursor=of-another-world", "text=" + strings.Repeat("x", 201)} {
 		f.want(422, desk.CodeValidation, alice, "GET", "/v1/interactions?"+query, nil)
 	}
 }
@@ -142,7 +142,7 @@ func TestTitleAndTags(t *testing.T) {
 		t.Errorf("title taken off: %s", a.raw)
 	}
 	for _, body := range []map[string]any{
-		{"title": strings.Repeat("ü", 201)}, {"tags": []string{"a,b"}}, {"tags": []string{""}}, {"tags": []string{strings.Repeat("x", 51)}},
+		{"title": strings.Repeat("ü", 201)}, {"title": "two\r\nlines"}, {"tags": []string{"a,b"}}, {"tags": []string{""}}, {"tags": []string{strings.Repeat("x", 51)}},
 		{"tags": strings.Split(strings.Repeat("x ", 20)+"x", " ")}, {"subject": "no"},
 	} {
 		f.want(422, desk.CodeValidation, alice, "PATCH", path, body)

@@ -14,7 +14,7 @@ import (
 type patchInput struct {
 	ID   string `path:"id" maxLength:"64"`
 	Body struct {
-		Title *string  `json:"title,omitempty" maxLength:"200" doc:"Empty: the subject again"`
+		Title *string  `json:"title,omitempty" maxLength:"200" pattern:"^[^\\x00-\\x1f\\x7f]*$" doc:"One line. Empty: the subject again"`
 		Tags  []string `json:"tags,omitempty" maxItems:"20" doc:"All of them; an empty list takes them off. Each 1 to 50 characters without a comma"`
 	}
 }
