@@ -44,11 +44,15 @@ func TestEmailChannel(t *testing.T) {
 	a.Spec.Channels = []v1alpha1.AgentChannel{
 		{Name: "Chat", Capacity: 9}, {Name: "Email", Capacity: 3, AutoAnswer: v1alpha1.ChannelAutoAnswer{State: v1alpha1.Enabled}}, {Name: "Voice", Capacity: 1},
 	}
-	if capacity, answer := emailChannel(a); capacity != 3 || !answer.Enabled {
-		t.Errorf("%d, %+v", capacity, answer)
+	shown := func() string {
+		showChannels(a, newScope(nil, 1))
+		return a.Status.EmailCapacity
+	}
+	if capacity, answer := emailChannel(a); capacity != 3 || !answer.Enabled || shown() != "3" {
+		t.Errorf("%d, shown as %s, %+v", capacity, a.Status.EmailCapacity, answer)
 	}
 	a.Spec.Channels = a.Spec.Channels[:1]
-	if capacity, answer := emailChannel(a); capacity != 0 || answer.Enabled {
-		t.Errorf("%d, %+v", capacity, answer)
+	if capacity, answer := emailChannel(a); capacity != 0 || answer.Enabled || shown() != "Unlimited" {
+		t.Errorf("%d, shown as %s, %+v", capacity, a.Status.EmailCapacity, answer)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,8 +73,12 @@ func emailChannel(a *v1alpha1.Agent) (capacity int, answer store.AutoAnswer) {
 	return 0, store.AutoAnswer{}
 }
 
-// showChannels says which channels of the agent nothing brings messages of.
+// showChannels says how many e-mails the agent takes, and which channels nothing brings messages of.
 func showChannels(a *v1alpha1.Agent, s *scope) {
+	a.Status.EmailCapacity = "Unlimited"
+	if capacity, _ := emailChannel(a); capacity > 0 {
+		a.Status.EmailCapacity = strconv.Itoa(capacity)
+	}
 	var idle []string
 	for _, c := range a.Spec.Channels {
 		if c.Name != v1alpha1.AgentChannelEmail && c.Name != v1alpha1.AgentChannelVoice {

@@ -24,9 +24,13 @@ func (g givenFigures) ListAccountFigures(context.Context, store.Key) ([]store.Ac
 	return g, nil
 }
 
+func (g givenFigures) ListQueueFigures(context.Context, store.Key) ([]store.QueueFigures, error) {
+	return []store.QueueFigures{{Queue: store.Key{Namespace: ns, Name: "mail"}, Accepted: 4, InTime: 3, Waited: 1500 * time.Millisecond}}, nil
+}
+
 func (g givenFigures) Now(context.Context) (time.Time, error) { return time.Unix(1000, 0), nil }
 
-func TestAccountFiguresAsMetrics(t *testing.T) {
+func TestFiguresAsMetrics(t *testing.T) {
 	f := NewFigures(givenFigures{
 		{Account: store.Key{Namespace: ns, Name: "sales"}, Waiting: 2, Offered: 3, Open: 4, Unread: 5, OldestWaiting: time.Unix(940, 0), OldestFollowUp: time.Unix(100, 0)},
 		{Account: store.Key{Namespace: ns, Name: "support"}, Open: 1},
@@ -59,6 +63,8 @@ func TestAccountFiguresAsMetrics(t *testing.T) {
 		"ringmaster_email_offered acme/sales 3", "ringmaster_email_offered acme/support 0",
 		"ringmaster_email_oldest_waiting_seconds acme/sales 60", "ringmaster_email_oldest_waiting_seconds acme/support 0",
 		"ringmaster_email_open acme/sales 4", "ringmaster_email_open acme/support 1",
+		"ringmaster_email_queue_accepted acme/mail 4", "ringmaster_email_queue_accepted_in_time acme/mail 3",
+		"ringmaster_email_queue_accepted_wait_seconds acme/mail 1.5",
 		"ringmaster_email_unread acme/sales 5", "ringmaster_email_unread acme/support 0",
 		"ringmaster_email_waiting acme/sales 2", "ringmaster_email_waiting acme/support 0",
 	}

@@ -35,7 +35,7 @@ type queueStore interface {
 	DeleteQueue(ctx context.Context, key store.Key) error
 	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
 	CountInteractions(ctx context.Context, f store.InteractionFilter) (int, error)
-	GetQueueFigures(ctx context.Context, queue store.Key) (store.QueueFigures, error)
+	ListQueueFigures(ctx context.Context, queue store.Key) ([]store.QueueFigures, error)
 }
 
 func (k *queueKind) NeedsFinalizer() bool { return true }
@@ -177,9 +177,13 @@ func (k *queueKind) showDuty(ctx context.Context, q *v1alpha1.Queue, members []v
 
 // showInteractions mirrors what the store counts.
 func (k *queueKind) showInteractions(ctx context.Context, q *v1alpha1.Queue, s *scope) error {
-	f, err := k.store.GetQueueFigures(ctx, storeKey(q))
+	list, err := k.store.ListQueueFigures(ctx, storeKey(q))
 	if err != nil {
 		return err
+	}
+	var f store.QueueFigures
+	if len(list) > 0 {
+		f = list[0]
 	}
 	q.Status.Interactions = queueInteractions(f, q.Spec.ServiceLevel)
 	if f.Accepted > 0 {

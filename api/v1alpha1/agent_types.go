@@ -335,6 +335,10 @@ type AgentStatus struct {
 	// invitation to set a first password.
 	// +optional
 	Invitation AgentInvitationStatus `json:"invitation,omitempty"`
+	// emailCapacity is how many e-mails the agent has at a time, offered and open: a number, or Unlimited.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	EmailCapacity string `json:"emailCapacity,omitempty"`
 	// teams the agent belongs to, by name or selector.
 	// +optional
 	// +listType=set

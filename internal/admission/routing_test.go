@@ -2,6 +2,9 @@ package admission
 
 import (
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 )
@@ -35,6 +38,18 @@ func TestLegacyRoutingWarning(t *testing.T) {
 	} {
 		account := &v1alpha1.EmailAccount{}
 		account.Spec.Routing.Model = model
+		warnings, err := Checker{}.EmailAccountWarnings(t.Context(), account)
+		checkWarnings(t, warnings, err, want)
+	}
+}
+
+func TestInactivityInWholeMinutes(t *testing.T) {
+	for d, want := range map[time.Duration][]string{
+		90 * time.Minute: nil,
+		90 * time.Second: {"spec.routing.inactivityTimeout: 1m30s is not in whole minutes, which other tools show it in"},
+	} {
+		account := &v1alpha1.EmailAccount{}
+		account.Spec.Routing.InactivityTimeout = &metav1.Duration{Duration: d}
 		warnings, err := Checker{}.EmailAccountWarnings(t.Context(), account)
 		checkWarnings(t, warnings, err, want)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -168,6 +169,9 @@ func (c Checker) EmailAccountWarnings(_ context.Context, account *v1alpha1.Email
 	}
 	if account.Spec.Routing.Model == v1alpha1.RoutingLegacy {
 		warnings = append(warnings, "Deprecated: spec.routing.legacy.assignedQueueWait; model Assigned has timeoutAction ReturnToLastQueue")
+	}
+	if d := account.Spec.Routing.InactivityTimeout; d != nil && d.Duration%time.Minute != 0 {
+		warnings = append(warnings, "spec.routing.inactivityTimeout: "+d.Duration.String()+" is not in whole minutes, which other tools show it in")
 	}
 	return append(warnings, emptyVariables(notificationPath, account.Spec.Notification.Template, template.Offer, "a notification")...), nil
 }

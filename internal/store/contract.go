@@ -202,8 +202,8 @@ type Interactions interface {
 	GetInteraction(ctx context.Context, namespace, id string) (Interaction, error)
 	ListInteractions(ctx context.Context, f InteractionFilter) ([]Interaction, error)
 	CountInteractions(ctx context.Context, f InteractionFilter) (int, error)
-	// GetQueueFigures of a digital queue; zero when nobody has accepted anything.
-	GetQueueFigures(ctx context.Context, queue Key) (QueueFigures, error)
+	// ListQueueFigures of one digital queue, or of all with the zero Key; sorted. Queues from which nobody has accepted anything are left out.
+	ListQueueFigures(ctx context.Context, queue Key) ([]QueueFigures, error)
 	// ListAccountFigures of one account, or of all with the zero Key; sorted. Accounts without interactions are left out.
 	ListAccountFigures(ctx context.Context, account Key) ([]AccountFigures, error)
 	// ListMessages oldest first.

@@ -15,6 +15,7 @@ const (
 
 // QueueFigures are what a digital queue did in the last 24 hours, counted by the hour.
 type QueueFigures struct {
+	Queue Key
 	// Accepted interactions, and how many of them within the service level that the queue had then.
 	Accepted, InTime int
 	// Waited is how long they had waited in the queue, on average.
@@ -156,23 +157,27 @@ func firstOf(a, b time.Time) time.Time {
 // hourOf is when the hour of a time began.
 func hourOf(us int64) int64 { return us - us%figuresStep.Microseconds() }
 
-// GetQueueFigures implements Interactions.
-func (db *DB) GetQueueFigures(ctx context.Context, queue Key) (QueueFigures, error) {
-	var f QueueFigures
+// ListQueueFigures implements Interactions.
+func (db *DB) ListQueueFigures(ctx context.Context, queue Key) ([]QueueFigures, error) {
+	var list []QueueFigures
 	now, err := db.read().now(ctx, db.clock)
 	if err == nil {
-		f, err = one(ctx, db.read(), func(s scanner) (QueueFigures, error) {
+		where, args := "WHERE hour_at > ?", []any{hourOf(now - figuresKept.Microseconds())}
+		if queue != (Key{}) {
+			where, args = where+" AND namespace = ? AND queue = ?", append(args, queue.Namespace, queue.Name)
+		}
+		list, err = all(ctx, db.read(), func(s scanner) (QueueFigures, error) {
 			var f QueueFigures
 			var waited int64
-			err := s.Scan(&f.Accepted, &f.InTime, &waited)
+			err := s.Scan(&f.Queue.Namespace, &f.Queue.Name, &f.Accepted, &f.InTime, &waited)
 			f.Waited = time.Duration(waited/int64(max(f.Accepted, 1))) * time.Microsecond
 			return f, err
-		}, `SELECT CAST(COALESCE(SUM(accepted), 0) AS BIGINT), CAST(COALESCE(SUM(in_time), 0) AS BIGINT), CAST(COALESCE(SUM(waited), 0) AS BIGINT)
-			FROM queue_figures WHERE namespace = ? AND queue = ? AND hour_at > ?`,
-			queue.Namespace, queue.Name, hourOf(now-figuresKept.Microseconds()))
+		}, `SELECT namespace, queue, CAST(SUM(accepted) AS BIGINT), CAST(SUM(in_time) AS BIGINT), CAST(SUM(waited) AS BIGINT)
+			FROM queue_figures `+where+" GROUP BY namespace, queue", args...)
 	}
 	if err != nil {
-		return QueueFigures{}, fmt.Errorf("store: figures of queue %s: %w", queue, err)
+		return nil, fmt.Errorf("store: figures of queues: %w", err)
 	}
-	return f, nil
+	slices.SortFunc(list, func(a, b QueueFigures) int { return compareNames(a.Queue, b.Queue) })
+	return list, nil
 }
