@@ -29,9 +29,8 @@ spec: {key: letter, type: Layout, body: {html: '<p><img src="{{ logo }}" alt="us
 apiVersion: ringmaster.dev/v1alpha1
 kind: DispositionSet
 metadata: {name: orders}
-spec: {scope: ContactList, contactListRef: {name: customers}, items: [{name: Order}, {name: Delivery, parent: Order}]}
----
-apiVersion: ringmaster.dev/v1alpha1
+spec: {scope: ContactList, contactListRef: {name: customers}, items: [{name: Order}, {name: Delivery, parent: Order}]}`
+	const list = `apiVersion: ringmaster.dev/v1alpha1
 kind: ContactList
 metadata: {name: customers}`
 
@@ -43,7 +42,10 @@ metadata: {name: customers}`
 			fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: company, labels: {ringmaster.dev/content: ''}}\nbinaryData: {logo.png: %s}",
 				base64.StdEncoding.EncodeToString(logo.Bytes())),
 			signIn("lena", `extension: "1331"`, "channels: [{name: Email, capacity: 5}]"))
-		awaitReady(ctx, namespace, "agent/lena", "messagetemplate/letter", "dispositionset/orders", "contactlist/customers", "emailaccount/letters")
+		awaitReady(ctx, namespace, "agent/lena", "messagetemplate/letter", "dispositionset/orders", "emailaccount/letters")
+		kubectl(ctx, "wait", "-n", namespace, "--for=condition=ContactListFound=False", "--timeout=60s", "emailaccount/letters")
+		apply(ctx, namespace, list)
+		awaitReady(ctx, namespace, "contactlist/customers")
 		kubectl(ctx, "wait", "-n", namespace, "--for=condition=TemplateReady", "--timeout=60s", "emailaccount/letters")
 		kubectl(ctx, "wait", "-n", namespace, "--for=condition=ContactListFound", "--timeout=60s", "emailaccount/letters")
 		lena := atDesk(ctx, namespace, "lena")
