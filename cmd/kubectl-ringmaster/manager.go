@@ -34,6 +34,9 @@ const (
 	answerWithin    = 2 * time.Minute
 )
 
+// managerURLVariable of the environment is --manager-url where that is not given.
+const managerURLVariable = "RINGMASTER_MANAGER_URL"
+
 // manager is the way to the operator API.
 type manager struct {
 	cluster *cluster
@@ -44,7 +47,8 @@ type manager struct {
 func (m *manager) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&m.namespace, "manager-namespace", "ringmaster-system", "Namespace of the manager")
-	f.StringVar(&m.url, "manager-url", "", "Address of the operator API, https://host[:port]; without it, kubectl port-forward leads to Service "+operatorService)
+	f.StringVar(&m.url, "manager-url", os.Getenv(managerURLVariable), "Address of the operator API, https://host[:port], or "+managerURLVariable+
+		" in the environment; without it, kubectl port-forward leads to Service "+operatorService)
 	f.StringVar(&m.caFile, "manager-ca", "", "File with the authority of the manager's certificate, PEM; without it, what the webhook configuration "+webhookSettings+" has")
 }
 

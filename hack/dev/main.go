@@ -72,5 +72,5 @@ func show(dir string, vars map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		fmt.Printf("  %-22s %s\n", name, vars[name])
 	}
-	fmt.Printf("\nsource %s        # then kubectl and asterisk-rx \"pjsip show endpoints\" work\nmake dev-down           # stops it all\n", filepath.Join(dir, "env"))
+	fmt.Printf("\nsource %s        # then kubectl, kubectl ringmaster and asterisk-rx \"pjsip show endpoints\" work\nmake dev-down           # stops it all\n", filepath.Join(dir, "env"))
 }

@@ -182,16 +182,17 @@ func (s *Stack) setVars(ctx context.Context) error {
 		return err
 	}
 	s.Vars = map[string]string{
-		"RINGMASTER_DESK":       s.Manager.DeskURL,
-		"RINGMASTER_METRICS":    s.Manager.MetricsURL,
-		"KUBECONFIG":            s.Control.Kubeconfig,
-		"RINGMASTER_SIP":        s.Asterisk.SIPAddr,
-		"RINGMASTER_WSS":        s.Asterisk.WSSURL,
-		"RINGMASTER_IMAP":       s.Dovecot.IMAPAddr,
-		"RINGMASTER_IMAPS":      s.Dovecot.IMAPSAddr,
-		"RINGMASTER_SMTP":       s.SMTP.Addr,
-		"RINGMASTER_SUBMISSION": s.SMTP.SubmissionAddr,
-		"RINGMASTER_CA":         ca,
+		"RINGMASTER_DESK":        s.Manager.DeskURL,
+		"RINGMASTER_MANAGER_URL": s.Manager.OperatorURL,
+		"RINGMASTER_METRICS":     s.Manager.MetricsURL,
+		"KUBECONFIG":             s.Control.Kubeconfig,
+		"RINGMASTER_SIP":         s.Asterisk.SIPAddr,
+		"RINGMASTER_WSS":         s.Asterisk.WSSURL,
+		"RINGMASTER_IMAP":        s.Dovecot.IMAPAddr,
+		"RINGMASTER_IMAPS":       s.Dovecot.IMAPSAddr,
+		"RINGMASTER_SMTP":        s.SMTP.Addr,
+		"RINGMASTER_SUBMISSION":  s.SMTP.SubmissionAddr,
+		"RINGMASTER_CA":          ca,
 	}
 	return nil
 }
@@ -232,6 +233,11 @@ func (s *Stack) writeFiles() error {
 	// A KUBECONFIG of the user's, for a cluster that matters, must not count here.
 	if err := s.script("kubectl", fmt.Sprintf("export KUBECONFIG=%s\nexec %s \"$@\"\n",
 		shellQuote(s.Control.Kubeconfig), shellQuote(kubectl))); err != nil {
+		return err
+	}
+	// Its RINGMASTER_MANAGER_URL takes the place of kubectl port-forward, for which there is no pod.
+	if err := s.script("kubectl-ringmaster", fmt.Sprintf("exec %s \"$@\"\n",
+		shellQuote(filepath.Join(s.Env.checkout, "bin", "kubectl-ringmaster")))); err != nil {
 		return err
 	}
 	if err := s.script("asterisk-rx", fmt.Sprintf(`[ $# -gt 0 ] || { echo 'usage: asterisk-rx "CLI command"' >&2; exit 2; }
