@@ -97,7 +97,7 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 	} else {
 		s.ready(v1alpha1.ReasonSucceeded, "extension "+a.Status.Extension+" is in effect")
 	}
-	return k.showPresence(ctx, a)
+	return k.showPresence(ctx, a, s)
 }
 
 // allocate gives the agent its number. It stays until the agent is deleted or its spec names another.

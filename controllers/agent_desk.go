@@ -204,7 +204,7 @@ func servicePrefixes(pbxes []v1alpha1.PBX) []string {
 }
 
 // showPresence mirrors what the store knows.
-func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
+func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
 	p, err := k.store.GetPresence(ctx, storeKey(a))
 	if ignoreAbsent(err) != nil {
 		return fmt.Errorf("reading presence: %w", err)
@@ -217,6 +217,11 @@ func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
 	if ignoreAbsent(err) != nil {
 		return fmt.Errorf("reading voicemail counts: %w", err)
 	}
+	stream, err := k.store.StreamOf(ctx, storeKey(a))
+	if err != nil {
+		return fmt.Errorf("reading the agent's event streams: %w", err)
+	}
+	showSession(a, p.SignedIn, stream, s)
 	shown := v1alpha1.AgentPresence{State: "SignedOut", Telephone: p.Telephone, ForwardTo: clip(forward.Number, 32)}
 	switch {
 	case p.SignedIn && p.Paused:
@@ -233,4 +238,20 @@ func (k *agentKind) showPresence(ctx context.Context, a *v1alpha1.Agent) error {
 	a.Status.Presence = shown
 	a.Status.Voicemail = v1alpha1.AgentVoicemailStatus{Unread: count(box.Unread), Read: count(box.Read)}
 	return nil
+}
+
+// reconnecting is how long a client that broke off may take to come back.
+const reconnecting = time.Minute
+
+// showSession says whether the agent's clients are connected.
+func showSession(a *v1alpha1.Agent, signedIn bool, stream store.StreamState, s *scope) {
+	switch {
+	case stream.Open:
+		a.Status.Session.State = "Connected"
+	case signedIn && stream.EndedAgo > 0 && stream.EndedAgo < reconnecting:
+		a.Status.Session.State = "Reconnecting"
+		s.within(reconnecting - stream.EndedAgo)
+	default:
+		a.Status.Session.State = "Disconnected"
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
 type names = []v1alpha1.ModuleName
@@ -132,5 +133,27 @@ func TestSupervisorsOfAnAgent(t *testing.T) {
 	var p desk.Permissions
 	if err := json.Unmarshal(raw, &p); err != nil || p.Role != desk.RoleAdmin {
 		t.Errorf("role %q, %v", p.Role, err)
+	}
+}
+
+func TestSessionOfAnAgent(t *testing.T) {
+	for _, test := range []struct {
+		signedIn bool
+		stream   store.StreamState
+		want     string
+		again    time.Duration
+	}{
+		{false, store.StreamState{}, "Disconnected", 0},
+		{true, store.StreamState{}, "Disconnected", 0},
+		{true, store.StreamState{Open: true}, "Connected", 0},
+		{true, store.StreamState{EndedAgo: 20 * time.Second}, "Reconnecting", 40 * time.Second},
+		{false, store.StreamState{EndedAgo: 20 * time.Second}, "Disconnected", 0},
+		{true, store.StreamState{EndedAgo: time.Minute}, "Disconnected", 0},
+	} {
+		a, s := &v1alpha1.Agent{}, newScope(nil, 1)
+		showSession(a, test.signedIn, test.stream, s)
+		if a.Status.Session.State != test.want || s.requeueAfter != test.again {
+			t.Errorf("%+v: %s, again after %s", test, a.Status.Session.State, s.requeueAfter)
+		}
 	}
 }

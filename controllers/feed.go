@@ -111,7 +111,7 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 	case store.EventPresence:
 		f.agents.coalesced(key)
 		f.pokeQueues(ctx, e.Namespace, "")
-	case store.EventCredential, store.EventForward:
+	case store.EventCredential, store.EventForward, store.EventStream:
 		f.agents.coalesced(key)
 	case store.EventVoicemail:
 		f.agents.coalesced(key)

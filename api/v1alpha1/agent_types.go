@@ -323,6 +323,9 @@ type AgentStatus struct {
 	// presence at the desk.
 	// +optional
 	Presence AgentPresence `json:"presence,omitempty"`
+	// session of the agent's clients at the desk.
+	// +optional
+	Session AgentSession `json:"session,omitempty"`
 	// voicemail box.
 	// +optional
 	Voicemail AgentVoicemailStatus `json:"voicemail,omitempty"`
@@ -385,6 +388,15 @@ type AgentPresence struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	ForwardTo string `json:"forwardTo,omitempty"`
+}
+
+// AgentSession is the connection of an agent's clients to the desk.
+type AgentSession struct {
+	// state Connected: a client follows the event stream. Reconnecting: the agent is signed in, and the last client broke off within the last minute.
+	// Disconnected: neither; offers then reach nobody's screen.
+	// +optional
+	// +kubebuilder:validation:Enum=Connected;Reconnecting;Disconnected
+	State string `json:"state,omitempty"`
 }
 
 // AgentVoicemailStatus counts the messages in an agent's box, over all PBXes.

@@ -150,6 +150,9 @@ func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 			if _, err := db.SignOutAbandoned(ctx, abandonedFor); err != nil && ctx.Err() == nil {
 				logger.Warn("signing out agents without a session", "error", err)
 			}
+			if _, err := db.EndLostStreams(ctx); err != nil && ctx.Err() == nil {
+				logger.Warn("ending event streams of managers that are gone", "error", err)
+			}
 			select {
 			case <-ctx.Done():
 				return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -124,8 +125,13 @@ func (e *eventStream) run(ctx context.Context, cursor store.Cursor, resumed bool
 	h.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	_ = e.rc.SetReadDeadline(time.Time{})
 
+	begun, err := e.begin(ctx)
+	defer begun()
+	if err != nil {
+		e.Logger.WarnContext(ctx, "recording an event stream", "agent", e.caller.String(), "requestID", requestID(ctx), "error", err)
+	}
 	hello := helloEvent{Resumed: resumed, HeartbeatSeconds: int(e.Heartbeat.Seconds())}
-	err := e.send(eventHello, cursor, hello)
+	err = e.send(eventHello, cursor, hello)
 	if err == nil {
 		err = e.replay(ctx, cursor)
 	}
@@ -136,6 +142,19 @@ func (e *eventStream) run(ctx context.Context, cursor store.Cursor, resumed bool
 		err = e.send(eventEnd, "", endEvent{Code: CodeAuthFailed})
 	}
 	e.Logger.DebugContext(ctx, "event stream ended", "agent", e.caller.String(), "requestID", requestID(ctx), "error", err)
+}
+
+// begin records that the agent's client is connected, until the function it returns is called. Events flow without it as well.
+func (e *eventStream) begin(ctx context.Context) (end func(), err error) {
+	id := uuid.NewString()
+	err = e.Store.BeginStream(ctx, e.caller.Key, id, e.hub.lease)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the client has gone
+		defer cancel()
+		if err := e.Store.EndStream(ctx, id); err != nil {
+			e.Logger.DebugContext(ctx, "recording the end of an event stream", "agent", e.caller.String(), "error", err)
+		}
+	}, err
 }
 
 // replay sends what happened after cursor up to now. The hub has been buffering since before, so the two overlap and

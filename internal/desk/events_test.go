@@ -274,3 +274,33 @@ func TestEventStreamEndsWithTheSession(t *testing.T) {
 		})
 	}
 }
+
+// While a client follows the events the store knows, and while none does it knows since when.
+func TestStreamsAreRecorded(t *testing.T) {
+	f := newFixture(t)
+	state := func(open bool) {
+		t.Helper()
+		f.eventually("stream", func() error {
+			if got, err := f.store.StreamOf(t.Context(), agentKey("alice")); err != nil || got.Open != open || (got.EndedAgo > 0) == open {
+				return fmt.Errorf("%+v, %w", got, err)
+			}
+			return nil
+		})
+	}
+	token := f.login("alice")
+	first, second := f.stream(token, ""), f.stream(token, "")
+	first.expect("hello", "")
+	second.expect("hello", "")
+	state(true)
+	if n, err := f.store.EndLostStreams(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d streams of a process that lives were ended, %v", n, err)
+	}
+	first.cancel()
+	first.drained()
+	state(true)
+	second.cancel()
+	state(false)
+	third := f.stream(token, "")
+	third.expect("hello", "")
+	state(true)
+}

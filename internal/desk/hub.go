@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
@@ -16,6 +18,8 @@ const (
 	hubPage = 500
 	// subscriptionBuffer is how far one client may fall behind before its stream ends and it has to resume.
 	subscriptionBuffer = 256
+	// hubLease is how long streams count as open after their process has died; the lease is renewed three times as often.
+	hubLease = 2 * time.Minute
 )
 
 // hub reads the store's events once for all event streams of this process. Its reader runs while anyone subscribes.
@@ -23,6 +27,8 @@ type hub struct {
 	feed feed
 	log  *slog.Logger
 	poke chan struct{} // tells the reader that someone joins
+	// lease is held while the reader runs.
+	lease string
 
 	mu      sync.Mutex
 	users   int // subscriptions, admitted or joining
@@ -45,7 +51,7 @@ type subscription struct {
 }
 
 func newHub(f feed, log *slog.Logger) *hub {
-	return &hub{feed: f, log: log, poke: make(chan struct{}, 1), subs: map[store.Key]map[*subscription]struct{}{}}
+	return &hub{feed: f, log: log, poke: make(chan struct{}, 1), subs: map[store.Key]map[*subscription]struct{}{}, lease: "desk/" + uuid.NewString()}
 }
 
 // subscribe delivers, in order, every event of the agent that is committed after it returns, and none that was
@@ -124,7 +130,11 @@ func (h *hub) read(ctx context.Context) {
 	ticker := time.NewTicker(hubPoll)
 	defer ticker.Stop()
 	var cursor store.Cursor
+	var renewed time.Time
 	for {
+		if time.Since(renewed) > hubLease/3 && h.renew(ctx) {
+			renewed = time.Now()
+		}
 		// Taken before reading, so that a change in between is not slept over.
 		wake := h.feed.Wake()
 		joining := h.takeJoining(ctx)
@@ -148,6 +158,15 @@ func (h *hub) read(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// renew says that this process serves its streams. Without it they count as ended, and nothing else follows.
+func (h *hub) renew(ctx context.Context) bool {
+	_, ok, err := h.feed.AcquireLease(ctx, h.lease, h.lease, hubLease)
+	if err != nil && ctx.Err() == nil {
+		h.log.WarnContext(ctx, "renewing the lease of the event streams", "error", err)
+	}
+	return ok && err == nil
 }
 
 // readPage delivers the next events and reports whether there may be more at once. An empty cursor starts at the end.

@@ -61,6 +61,8 @@ type presences interface {
 	SetPresence(ctx context.Context, p store.Presence) error
 	GetPresence(ctx context.Context, agent store.Key) (store.Presence, error)
 	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
+	BeginStream(ctx context.Context, agent store.Key, id, lease string) error
+	EndStream(ctx context.Context, id string) error
 }
 
 type conversations interface {
@@ -99,6 +101,7 @@ type feed interface {
 	EventsAfter(ctx context.Context, namespace string, after store.Cursor, limit int) ([]store.Event, error)
 	LastCursor(ctx context.Context) (store.Cursor, error)
 	Wake() <-chan struct{}
+	AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (store.Lease, bool, error)
 }
 
 type telephones interface {

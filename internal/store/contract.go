@@ -112,6 +112,13 @@ type PresenceStore interface {
 	// caller's. A Telephone is taken as by TakeSeat, in the same transaction and with the same errors; none keeps the present seat, which
 	// signing out releases. ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in; ErrDisposing: see BeginDisposing.
 	SetPresence(ctx context.Context, p Presence) error
+	// BeginStream records that a client of the agent follows the events. lease is the name of one that is held for as long as the process that serves
+	// the stream lives. EndStream ends it; ending what is over is not an error. EndLostStreams ends those whose lease nobody holds any more and
+	// returns how many. EventStream tells of an agent's first open stream and of the end of the last.
+	BeginStream(ctx context.Context, agent Key, id, lease string) error
+	EndStream(ctx context.Context, id string) error
+	EndLostStreams(ctx context.Context) (int, error)
+	StreamOf(ctx context.Context, agent Key) (StreamState, error)
 	// SignOutAbandoned signs out agents whose last session expired, or was ended by somebody else, more than grace ago. Without it
 	// nobody would, and their phones would go on ringing. It returns how many.
 	SignOutAbandoned(ctx context.Context, grace time.Duration) (int, error)

@@ -176,6 +176,14 @@ type Presence struct {
 	WrapUp time.Time
 }
 
+// StreamState says whether an agent's clients follow the events of the desk.
+type StreamState struct {
+	// Open: at least one does.
+	Open bool
+	// EndedAgo is how long the last one has been over; 0 while one is open, and when there was none.
+	EndedAgo time.Duration
+}
+
 // Session is one signed-in client.
 type Session struct {
 	Agent   Key
@@ -449,6 +457,7 @@ const (
 	EventForward       = "forwarding"          // subject: agent name
 	EventVoicemail     = "voicemail"           // subject: agent name; data: unread, read over all PBXes
 	EventPermissions   = "permissions.changed" // subject: agent name
+	EventStream        = "stream"              // for controllers only; subject: agent name
 	EventCall          = "call.updated"        // subject: call id, also below
 	EventCallCommand   = "call.command"        // for the leader only; subject: command id
 	EventContacts      = "contacts"            // for the leader only: a list has more of them; subject: its name

@@ -37,6 +37,7 @@ func testDesk(t *testing.T, open Open) {
 	t.Run("filters", func(t *testing.T) { testFilters(t, open) })
 	t.Run("agents of an account", func(t *testing.T) { testAccountAgents(t, open) })
 	t.Run("supervisors", func(t *testing.T) { testSupervisors(t, open) })
+	t.Run("event streams", func(t *testing.T) { testStreams(t, open) })
 	t.Run("take over", func(t *testing.T) { testTakeOver(t, open) })
 }
 
@@ -251,4 +252,68 @@ func testSupervisors(t *testing.T, open Open) {
 	c.must(c.DeleteAgent(c.ctx, key(agent)))
 	of(agent)
 	anyone("erin", false)
+}
+
+func testStreams(t *testing.T, open Open) {
+	clk := newClock()
+	c := newCenter(t, open(t, clk.option()), 0, "alice")
+	hold := func(lease string) {
+		t.Helper()
+		if _, ok, err := c.AcquireLease(c.ctx, lease, lease, time.Minute); err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+	}
+	is := func(want store.StreamState) {
+		t.Helper()
+		if got, err := c.StreamOf(c.ctx, key("alice")); err != nil || got != want {
+			t.Fatalf("%+v, %v, want %+v", got, err, want)
+		}
+	}
+	before := c.cursor()
+	told := func(want int) {
+		t.Helper()
+		var seen []string
+		for range want {
+			seen = append(seen, store.EventStream)
+		}
+		if diff := cmp.Diff(seen, c.eventKinds(before)); diff != "" {
+			t.Fatalf("events (-want +got):\n%s", diff)
+		}
+		before = c.cursor()
+	}
+	is(store.StreamState{})
+	hold("desk/1")
+	hold("desk/2")
+	c.must(c.BeginStream(c.ctx, key("alice"), "a", "desk/1"))
+	told(1)
+	c.must(c.BeginStream(c.ctx, key("alice"), "b", "desk/2"))
+	c.must(c.EndStream(c.ctx, "a"))
+	c.must(c.EndStream(c.ctx, "a"))
+	c.must(c.EndStream(c.ctx, "nothing"))
+	is(store.StreamState{Open: true})
+	told(0)
+	if n, err := c.EndLostStreams(c.ctx); err != nil || n != 0 {
+		t.Fatalf("ended %d, %v", n, err)
+	}
+	c.must(c.EndStream(c.ctx, "b"))
+	told(1)
+	clk.advance(time.Second)
+	is(store.StreamState{EndedAgo: time.Second})
+	// Two streams of a process that dies, and one that lives.
+	c.must(c.BeginStream(c.ctx, key("alice"), "c", "desk/1"))
+	c.must(c.BeginStream(c.ctx, key("alice"), "d", "desk/1"))
+	told(1)
+	is(store.StreamState{Open: true})
+	clk.advance(2 * time.Minute)
+	hold("desk/2")
+	c.must(c.BeginStream(c.ctx, key("bob"), "e", "desk/2"))
+	before = c.cursor()
+	if n, err := c.EndLostStreams(c.ctx); err != nil || n != 2 {
+		t.Fatalf("ended %d, %v", n, err)
+	}
+	told(1)
+	clk.advance(time.Second)
+	is(store.StreamState{EndedAgo: time.Second})
+	c.must(c.DeleteAgent(c.ctx, key("alice")))
+	is(store.StreamState{})
 }
