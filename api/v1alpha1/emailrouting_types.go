@@ -113,7 +113,7 @@ type EmailTransfer struct {
 	// +optional
 	// +kubebuilder:default={state: Denied}
 	ToAgent TimedTransfer `json:"toAgent,omitempty"`
-	// toAccount is a transfer to another EmailAccount: its queue gets the interaction, answers go out from its address, and later replies to either address join.
+	// toAccount is a transfer to another EmailAccount: its queue gets the interaction, or its flow decides, answers go out from its address, and later replies to either address join.
 	// +optional
 	// +kubebuilder:default={state: Denied}
 	ToAccount AccountTransfer `json:"toAccount,omitempty"`

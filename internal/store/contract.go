@@ -238,8 +238,8 @@ type Interactions interface {
 
 	// Transfer sends the agent's open interaction on, reason Transferred. To a queue or an agent it waits to be accepted for as long as the rules of the
 	// account allow and then is open with its sender again as unread, reason TransferTimeout (TransferRejected when the agent it was for declines);
-	// under the model Legacy, or without the sender, it is Unread. To an account it waits in that account's queue like a new one, and later mails of
-	// the conversation join at either account. ErrConflict when it is not open with agent, ErrTransferDenied, ErrTransferTarget.
+	// under the model Legacy, or without the sender, it is Unread. To an account it waits in that account's queue, or begins its flow, like a new one, and
+	// later mails of the conversation join at either account. ErrConflict when it is not open with agent, ErrTransferDenied, ErrTransferTarget.
 	Transfer(ctx context.Context, namespace, id, agent string, to TransferTarget) (Interaction, error)
 
 	// Route claims due work (queued interactions, offers past their deadline) so that no two workers get the same, asks decide

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -170,6 +171,40 @@ var _ = Describe("Agents at their desks", Ordered, func() {
 		Expect(ben.Command(ctx, i.ID, "accept")).To(Succeed())
 		Expect(ben.Command(ctx, i.ID, "close")).To(Succeed())
 		Expect(anna.SetPresence(ctx, desk.PresenceReady, "")).To(Succeed())
+	}, SpecTimeout(patience*2))
+
+	It("are left alone by queues in their wrap-up time, and counted", func(ctx SpecContext) {
+		configure := func(digital string) {
+			GinkgoHelper()
+			kubectl(ctx, "patch", "queue", "slow", "-n", namespace, "--type=merge", "-p", fmt.Sprintf(`{"spec":{"digital":{"wrapUpTime":%q}}}`, digital))
+			Eventually(func() bool {
+				seen, wanted, _ := strings.Cut(kubectl(ctx, "get", "queue", "slow", "-n", namespace, "-o", "jsonpath={.status.observedGeneration}={.metadata.generation}"), "=")
+				return seen == wanted
+			}).Should(BeTrue())
+		}
+		configure("4s")
+		Expect(ben.SetPresence(ctx, desk.PresencePaused, "lunch")).To(Succeed())
+		write("slow", "a lamp with a report")
+		i := offer(ctx, anna, "a lamp with a report")
+		Expect(anna.Command(ctx, i.ID, "accept")).To(Succeed())
+		Expect(anna.Command(ctx, i.ID, "close")).To(Succeed())
+		profile, err := anna.Profile(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(profile.Presence.WrapUp).NotTo(BeNil())
+		write("slow", "a patient lamp")
+		next := offer(ctx, anna, "a patient lamp")
+		Expect(time.Now()).To(BeTemporally(">=", *profile.Presence.WrapUp))
+		configure("0s")
+		Expect(anna.Command(ctx, next.ID, "accept")).To(Succeed())
+		Expect(anna.Command(ctx, next.ID, "close")).To(Succeed())
+		Expect(ben.SetPresence(ctx, desk.PresenceReady, "")).To(Succeed())
+		status := func(kind, path string) func() string {
+			return func() string {
+				return kubectl(ctx, "get", kind, "slow", "-n", namespace, "-o", "jsonpath={.status."+path+"}")
+			}
+		}
+		Eventually(status("queue", "interactions.accepted")).Should(MatchRegexp(`^([2-9]|\d\d)$`))
+		Eventually(status("emailaccount", "stats.open")).Should(Equal("0"))
 	}, SpecTimeout(patience*2))
 
 	It("see in the event stream what happened while they were away", func(ctx SpecContext) {
