@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -84,10 +85,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err := k.showStats(ctx, e); err != nil {
 		return err
 	}
-	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
-		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,
-			"any certificate is accepted; name the authority with caSecretRef, or the certificate with pinnedSHA256, instead")
-	}
+	showRisks(e, s)
 	if e.Spec.State == v1alpha1.Inactive {
 		s.note(v1alpha1.ConditionIMAPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
 		s.note(v1alpha1.ConditionSMTPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
@@ -102,6 +100,25 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 		return nil
 	}
 	return k.showWorker(ctx, e, center, s)
+}
+
+// showRisks says what an account leaves unprotected.
+func showRisks(e *v1alpha1.EmailAccount, s *scope) {
+	if e.Spec.IMAP.CertificateValidation == v1alpha1.CertificateAcceptAny || e.Spec.SMTP.CertificateValidation == v1alpha1.CertificateAcceptAny {
+		s.note(v1alpha1.ConditionCertificateNotVerified, metav1.ConditionTrue, v1alpha1.ReasonAcceptAny,
+			"any certificate is accepted; name the authority with caSecretRef, or the certificate with pinnedSHA256, instead")
+	}
+	var plain []string
+	if imapAddress(e).Security == remote.None {
+		plain = append(plain, "spec.imap")
+	}
+	if smtpAddress(e).Security == remote.None {
+		plain = append(plain, "spec.smtp")
+	}
+	if len(plain) > 0 {
+		s.note(v1alpha1.ConditionEncryptionDisabled, metav1.ConditionTrue, v1alpha1.ReasonSecurityNone,
+			"mails travel unencrypted: security None in "+strings.Join(plain, " and "))
+	}
 }
 
 // routed checks the queue or the flow that new interactions go to. Until it is right nothing is fetched, and mails wait in the mailbox.

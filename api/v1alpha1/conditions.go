@@ -76,6 +76,8 @@ const (
 	ConditionValuesReady = "ValuesReady"
 	// ConditionCertificateNotVerified (EmailAccount) is present and True while any certificate is accepted.
 	ConditionCertificateNotVerified = "CertificateNotVerified"
+	// ConditionEncryptionDisabled (EmailAccount) is present and True while a server is connected to without encryption.
+	ConditionEncryptionDisabled = "EncryptionDisabled"
 )
 
 // Condition reasons. They are API: clients may match them.
@@ -156,6 +158,8 @@ const (
 	ReasonNoAgents          = "NoAgents"
 	ReasonKeyTaken          = "KeyTaken"
 	ReasonAcceptAny         = "AcceptAny"
+	ReasonAcceptAnyDenied   = "AcceptAnyDenied"
+	ReasonSecurityNone      = "SecurityNone"
 
 	ReasonUnknownVariables  = "UnknownVariables"
 	ReasonReferenceMissing  = "ReferenceMissing"

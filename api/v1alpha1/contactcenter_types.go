@@ -164,6 +164,10 @@ type SecuritySpec struct {
 	// +optional
 	// +kubebuilder:default=KeepPhone
 	ExpiredPasswordAction ExpiredPasswordAction `json:"expiredPasswordAction,omitempty"`
+	// acceptAnyCertificate Denied refuses e-mail accounts with certificateValidation AcceptAny; those that exist stop to work. Default Allowed.
+	// +optional
+	// +kubebuilder:default=Allowed
+	AcceptAnyCertificate Permission `json:"acceptAnyCertificate,omitempty"`
 	// passwordReset by a mail. Default: none, administrators set forgotten passwords.
 	// +optional
 	PasswordReset *PasswordResetSpec `json:"passwordReset,omitempty"`

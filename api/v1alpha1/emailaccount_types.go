@@ -313,7 +313,7 @@ type EmailStats struct {
 
 // EmailAccount is a mailbox that agents answer together.
 //
-// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; ContactListFound with a contact list; CertificateNotVerified while AcceptAny.
+// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; ContactListFound with a contact list; CertificateNotVerified while AcceptAny, EncryptionDisabled while security None.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster

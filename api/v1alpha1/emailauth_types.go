@@ -165,11 +165,11 @@ const (
 // ServerTLS is how a connection is protected.
 type ServerTLS struct {
 	// security: TLS from the first byte, StartTLS (never silently downgraded) or None. Default: StartTLS for port 143 at IMAP and
-	// port 587 at SMTP, else TLS; the service's for one that is not Custom.
+	// port 587 at SMTP, else TLS; the service's for one that is not Custom. None shows as the condition EncryptionDisabled.
 	// +optional
 	Security TransportSecurity `json:"security,omitempty"`
-	// certificateValidation Verify checks chain and host name; AcceptAny accepts every certificate and shows as the condition
-	// CertificateNotVerified. Default Verify.
+	// certificateValidation Verify checks chain and host name; AcceptAny accepts every certificate, where the ContactCenter's
+	// security.acceptAnyCertificate allows that, and shows as the condition CertificateNotVerified. Default Verify.
 	// +optional
 	// +kubebuilder:default=Verify
 	CertificateValidation CertificateValidation `json:"certificateValidation,omitempty"`

@@ -26,7 +26,7 @@ type EmailAgents struct {
 
 // EmailAgentActions are what agents may do with the interactions of an account beyond answering them.
 type EmailAgentActions struct {
-	// markAsUnread Allowed lets agents mark an interaction they see as unread again. Agents with role Admin may in any case. The mail on the server keeps its flags. Default Denied.
+	// markAsUnread Allowed lets agents mark an interaction they see as unread again. Agents with role Admin may in any case. The mail on the server keeps its flags unless imap.syncFlags is TwoWay. Default Denied.
 	// +optional
 	// +kubebuilder:default=Denied
 	MarkAsUnread Permission `json:"markAsUnread,omitempty"`

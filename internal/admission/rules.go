@@ -210,7 +210,7 @@ func selector(s *metav1.LabelSelector, path *field.Path) []Problem {
 	return nil
 }
 
-// EmailAccount checks address, key and notification of an account. What its Secrets contain is EmailAccountCredentials.
+// EmailAccount checks address, key and notification of an account, and that its center allows how it judges certificates. What its Secrets contain is EmailAccountCredentials.
 func (c Checker) EmailAccount(ctx context.Context, account *v1alpha1.EmailAccount) ([]Problem, error) {
 	var problems []Problem
 	for _, rule := range []struct{ index, value, child, reason, what string }{
@@ -230,5 +230,6 @@ func (c Checker) EmailAccount(ctx context.Context, account *v1alpha1.EmailAccoun
 	if _, err := template.Parse(account.Spec.Notification.Template); err != nil {
 		problems = append(problems, Problem{notificationPath, field.ErrorTypeInvalid, v1alpha1.ReasonInvalid, err.Error()})
 	}
-	return problems, nil
+	denied, err := c.certificates(ctx, account)
+	return append(problems, denied...), err
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
-	"github.com/ringmaster-dev/ringmaster/internal/template"
 )
 
 // AgentWarnings say what is legal for an agent but hardly meant.
@@ -139,39 +137,4 @@ func (c Checker) means(ctx context.Context, member v1alpha1.QueueMember, agent *
 func matches(selector *metav1.LabelSelector, agent *v1alpha1.Agent) bool {
 	s, err := metav1.LabelSelectorAsSelector(selector)
 	return err == nil && s.Matches(labels.Set(agent.Labels))
-}
-
-// usualSecurity of the ports that RFC 8314 names for one way of encryption.
-var usualSecurity = map[int32]v1alpha1.TransportSecurity{
-	993: v1alpha1.SecurityTLS, 465: v1alpha1.SecurityTLS, 143: v1alpha1.SecurityStartTLS, 587: v1alpha1.SecurityStartTLS,
-}
-
-// EmailAccountWarnings say what is legal for an account but not safe.
-func (c Checker) EmailAccountWarnings(_ context.Context, account *v1alpha1.EmailAccount) ([]string, error) {
-	var warnings []string
-	for _, server := range []struct {
-		path string
-		tls  v1alpha1.ServerTLS
-		at   v1alpha1.ServerAddress
-	}{{"spec.imap", account.Spec.IMAP.ServerTLS, account.Spec.IMAP.ServerAddress}, {"spec.smtp", account.Spec.SMTP.ServerTLS, account.Spec.SMTP.ServerAddress}} {
-		if usual := usualSecurity[server.at.Port]; usual != "" && server.tls.Security != "" && server.tls.Security != usual {
-			warnings = append(warnings, fmt.Sprintf("%s.security: servers usually expect %s on port %d", server.path, usual, server.at.Port))
-		}
-		if server.tls.Security == v1alpha1.SecurityNone {
-			warnings = append(warnings, server.path+".security: None sends mails, and the password if plaintext is Allowed, unencrypted")
-		}
-		if server.tls.CertificateValidation == v1alpha1.CertificateAcceptAny {
-			warnings = append(warnings, server.path+".certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate")
-		}
-	}
-	if account.Spec.IMAP.DuplicateCheck == v1alpha1.Disabled {
-		warnings = append(warnings, "spec.imap.duplicateCheck: Disabled makes a new interaction of a mail each time somebody marks it unread on the server")
-	}
-	if account.Spec.Routing.Model == v1alpha1.RoutingLegacy {
-		warnings = append(warnings, "Deprecated: spec.routing.legacy.assignedQueueWait; model Assigned has timeoutAction ReturnToLastQueue")
-	}
-	if d := account.Spec.Routing.InactivityTimeout; d != nil && d.Duration%time.Minute != 0 {
-		warnings = append(warnings, "spec.routing.inactivityTimeout: "+d.Duration.String()+" is not in whole minutes, which other tools show it in")
-	}
-	return append(warnings, emptyVariables(notificationPath, account.Spec.Notification.Template, template.Offer, "a notification")...), nil
 }

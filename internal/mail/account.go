@@ -103,6 +103,7 @@ func (a *account) hold(ctx context.Context, lease store.Lease) error {
 			a.log.Warn("mail status cannot be read", "error", err)
 		}
 	})
+	defer a.tellUnverified()()
 	w := &worker{account: a, lease: lease}
 	o := &outbox{account: a, lease: lease}
 	received := make(chan struct{})
@@ -114,6 +115,16 @@ func (a *account) hold(ctx context.Context, lease store.Lease) error {
 	<-received
 	o.wait()
 	return context.Cause(ctx)
+}
+
+// tellUnverified counts the account among those that accept any certificate, until the function it returns is called.
+func (a *account) tellUnverified() (end func()) {
+	if !a.cfg.IMAP.InsecureSkipVerify && !a.cfg.SMTP.InsecureSkipVerify {
+		return func() {}
+	}
+	gauge := a.s.metrics.unverified
+	gauge.WithLabelValues(a.cfg.Account.Namespace, a.cfg.Account.Name).Set(1)
+	return func() { gauge.DeleteLabelValues(a.cfg.Account.Namespace, a.cfg.Account.Name) }
 }
 
 // keep renews the lease, starts the outbox's work, and cancels everything when the lease can no longer be

@@ -1,12 +1,15 @@
 package mail
 
 import (
+	"bytes"
 	"crypto/tls"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -80,6 +83,23 @@ func pins(t *testing.T, d *env.DovecotServer) (shown, other string) {
 	}
 	defer func() { _ = conn.Close() }()
 	return remote.Fingerprint(conn.ConnectionState().PeerCertificates[0]), strings.Repeat("0", 64)
+}
+
+// An account that accepts any certificate is counted while somebody works on it, and what the server showed is logged.
+func TestUnverifiedIsCounted(t *testing.T) {
+	r := newRig(t)
+	var logged bytes.Buffer
+	o := fast()
+	o.Log = slog.New(slog.NewTextHandler(&logged, nil))
+	r.cfg.IMAP.InsecureSkipVerify, r.cfg.IMAP.RootCAs = true, ""
+	s, stop := r.run(o, r.cfg)
+	r.awaitIMAP("support", ReasonReady)
+	r.Expect(gauge(t, s.metrics.unverified.WithLabelValues(namespace, "support"))).To(BeEquivalentTo(1))
+	stop()
+	left := make(chan prometheus.Metric, 1)
+	s.metrics.unverified.Collect(left)
+	r.Expect(left).To(BeEmpty())
+	r.Expect(logged.String()).To(ContainSubstring(r.status("support").CertificateSHA256))
 }
 
 // A refused password is not tried again and again, until the Secret changes.

@@ -10,7 +10,7 @@ import (
 type metrics struct {
 	ingested, quarantined, filtered, sent *prometheus.CounterVec
 	errors                                *prometheus.CounterVec
-	connected                             *prometheus.GaugeVec
+	connected, unverified                 *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -26,9 +26,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		errors:      counter("errors_total", "Failures of connections, sign-ins and mails by reason.", "reason"),
 		connected: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "connected",
 			Help: "1 while this process holds a working IMAP connection of the account."}, account),
+		unverified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "certificate_not_verified",
+			Help: "1 while this process works on the account and accepts any certificate of its servers."}, account),
 	}
 	if r != nil {
-		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected)
+		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected, m.unverified)
 	}
 	return m
 }
@@ -39,4 +41,5 @@ func (m *metrics) forget(key store.Key) {
 		v.DeletePartialMatch(labels)
 	}
 	m.connected.DeletePartialMatch(labels)
+	m.unverified.DeletePartialMatch(labels)
 }

@@ -70,7 +70,7 @@ type Options struct {
 	MinAuthBackoff, MaxAuthBackoff time.Duration
 	// SendRetry is the wait before a mail is tried again; it doubles up to 2 h over ten attempts. Default 30 s.
 	SendRetry time.Duration
-	// SMTPCheckInterval between proofs that sending would work; default 1 h.
+	// SMTPCheckInterval between proofs that sending would work; default 5 min.
 	SMTPCheckInterval time.Duration
 }
 
@@ -89,7 +89,7 @@ func (o Options) withDefaults() Options {
 		{&o.LeaseTTL, 10 * time.Second}, {&o.IdleInterval, 9 * time.Minute},
 		{&o.MinBackoff, time.Second}, {&o.MaxBackoff, 5 * time.Minute},
 		{&o.MinAuthBackoff, 5 * time.Minute}, {&o.MaxAuthBackoff, 30 * time.Minute},
-		{&o.SMTPCheckInterval, time.Hour}, {&o.SendRetry, 30 * time.Second},
+		{&o.SMTPCheckInterval, 5 * time.Minute}, {&o.SendRetry, 30 * time.Second},
 	}
 	for _, f := range defaults {
 		if *f.d <= 0 {

@@ -149,6 +149,9 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 		s, err = session.Dial(ctx, session.Config{Server: cfg.Server, Auth: auth, WatchFlags: cfg.TakeAgain, Log: w.account.log})
 		return err
 	})
+	if err == nil && cfg.InsecureSkipVerify {
+		w.account.log.Warn("the certificate of the IMAP server was not verified", "sha256", s.CertificateSHA256())
+	}
 	return s, err
 }
 

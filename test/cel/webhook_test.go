@@ -285,9 +285,10 @@ func TestWebhooksAcceptAndWarn(t *testing.T) {
 		"not there yet": {h.object(t, &v1alpha1.RoutingFlow{}, "{metadata: {name: f}, spec: {steps: [{name: a, when: 'open(\"office\")', queue: {queueRef: {name: mail}}}]}}"),
 			"spec.steps[0].queue.queueRef: Not found: Queue mail does not exist\nspec.steps[0].when: Not found: Schedule office does not exist"},
 		"no encryption": {h.object(t, &v1alpha1.EmailAccount{}, `{metadata: {name: a}, spec: {key: A, address: a@b, authentication: {type: None},
-			imap: {host: h, security: None}, smtp: {host: h, certificateValidation: AcceptAny}, routing: {queueRef: {name: q}}}}`),
+			imap: {host: h, security: None}, smtp: {host: h, certificateValidation: AcceptAny}, routing: {queueRef: {name: q}, inactivityTimeout: 90s}}}`),
 			"spec.imap.security: None sends mails, and the password if plaintext is Allowed, unencrypted\n" +
-				"spec.smtp.certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate"},
+				"spec.smtp.certificateValidation: AcceptAny trusts whoever answers; use caSecretRef for a private authority, or pinnedSHA256 for one certificate\n" +
+				"spec.routing.inactivityTimeout: 1m30s is not in whole minutes, which other tools show it in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.warned()
