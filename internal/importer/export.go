@@ -11,7 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 )
@@ -32,14 +34,45 @@ func ExportYAML(w io.Writer, agents []v1alpha1.Agent) error {
 
 // portable is an agent without what belongs to one cluster.
 func portable(a v1alpha1.Agent) v1alpha1.Agent {
-	annotations := maps.Clone(a.Annotations)
-	delete(annotations, corev1.LastAppliedConfigAnnotation)
-	delete(annotations, v1alpha1.ReconcileAtAnnotation)
 	return v1alpha1.Agent{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Agent"},
-		ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: a.Labels, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: a.Name, Labels: a.Labels, Annotations: lasting(a.Annotations)},
 		Spec:       a.Spec,
 	}
+}
+
+// lasting are annotations without those that ask for something once, which would be asked for again where they are applied.
+func lasting(annotations map[string]string) map[string]string {
+	kept := maps.Clone(annotations)
+	for _, once := range []string{
+		corev1.LastAppliedConfigAnnotation, v1alpha1.ReconcileAtAnnotation, v1alpha1.AllowShrinkAnnotation,
+		v1alpha1.InviteAnnotation, v1alpha1.UnlockAnnotation, v1alpha1.VerifyAnnotation,
+	} {
+		delete(kept, once)
+	}
+	return kept
+}
+
+// ExportObjects writes objects of any kind as the API server has them, as manifests that can be applied anywhere: name, labels, annotations
+// and spec. Secrets stay references.
+func ExportObjects(w io.Writer, objects []unstructured.Unstructured) error {
+	for _, o := range objects {
+		metadata := map[string]any{"name": o.GetName()}
+		if l := o.GetLabels(); len(l) > 0 {
+			metadata["labels"] = l
+		}
+		if a := lasting(o.GetAnnotations()); len(a) > 0 {
+			metadata["annotations"] = a
+		}
+		text, err := yaml.Marshal(map[string]any{"apiVersion": o.GetAPIVersion(), "kind": o.GetKind(), "metadata": metadata, "spec": o.Object["spec"]})
+		if err != nil {
+			return fmt.Errorf("%s %s: %w", o.GetKind(), o.GetName(), err)
+		}
+		if _, err := fmt.Fprintf(w, "---\n%s", text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ExportCSV writes agents as CSV reads them, with the columns that any agent uses. Secrets stay references by name and key.
