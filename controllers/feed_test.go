@@ -1,33 +1,72 @@
 package controllers
 
 import (
+	"path/filepath"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
 // An assignment that has lasted too long is an Event of its account; another end of routing is none.
 func TestExpiredAssignmentIsAnEvent(t *testing.T) {
+	clock := time.Now()
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"), store.WithClock(func() time.Time { return clock }))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(err)
+	t.Cleanup(func() { _ = db.Close() })
+	key := func(name string) store.Key { return store.Key{Namespace: ns, Name: name} }
+	must(db.PutAgent(t.Context(), store.Agent{Key: key("alice"), Username: "alice", Active: true}))
+	must(db.SetPresence(t.Context(), store.Presence{Agent: key("alice"), SignedIn: true}))
+	must(db.PutQueue(t.Context(), store.Queue{Key: key("mail"), Channel: store.ChannelEmail, Strategy: string(routing.RRMemory), OfferTimeout: time.Minute,
+		Members: []store.QueueMember{{Agent: "alice"}}}))
+	// Of the second account nothing is an object any more; mails of the third have nowhere to go.
+	var ids []string
+	for n, name := range []string{"support", "gone", "lost"} {
+		queue := map[bool]string{true: "mail"}[name != "lost"]
+		must(db.PutAccount(t.Context(), store.Account{Key: key(name), Queue: queue, Active: true, Routing: routing.Rules{MaxAssignmentAge: time.Hour}}))
+		lease, _, err := db.AcquireLease(t.Context(), name, "test", time.Hour)
+		must(err)
+		res, err := db.Ingest(t.Context(), lease, key(name), []store.IngestMail{{Mailbox: "INBOX", UID: uint32(n + 1), Kind: store.IngestMessage, SHA256: name}}) //nolint:gosec // three
+		must(err)
+		ids = append(ids, res[0].InteractionID)
+	}
+	route := func() { t.Helper(); _, err := db.Route(t.Context(), 10, routing.Decide); must(err) }
+	route()
+	for _, id := range ids[:2] {
+		_, err := db.Accept(t.Context(), ns, id, "alice")
+		must(err)
+	}
+	clock = clock.Add(time.Hour)
+	route()
+
 	recorder := events.NewFakeRecorder(10)
 	f := &feed{
-		Reader:   readerOf(t, &v1alpha1.EmailAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "support"}}),
-		accounts: newPokes(), queues: newPokes(), recorder: recorder,
+		Reader: readerOf(t, &v1alpha1.EmailAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "support"}},
+			&v1alpha1.EmailAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "lost"}}),
+		accounts: newPokes(), queues: newPokes(), agents: newPokes(), recorder: recorder,
 	}
-	for _, e := range []store.Event{
-		{Kind: store.EventUnread, Agent: "alice", Subject: "1", Data: []byte(`{"account":"support","reason":"AssignedAgentTimeout"}`)},
-		{Kind: store.EventQueued, Agent: "alice", Subject: "2", Data: []byte(`{"account":"support","reason":"AssignmentExpired"}`)},
-		{Kind: store.EventUnread, Agent: "alice", Subject: "3", Data: []byte(`{"account":"gone","reason":"AssignmentExpired"}`)},
-		{Kind: store.EventUnread, Agent: "alice", Subject: "4", Data: []byte(`{"account":"support","reason":"AssignmentExpired"}`)},
-	} {
-		e.Namespace = ns
+	happened, err := db.EventsAfter(t.Context(), ns, "", 100)
+	must(err)
+	for _, e := range happened {
 		f.handle(t.Context(), e)
 	}
-	want := "Warning AssignmentExpired interaction 4 was with agent alice for longer than spec.routing.maxAssignmentAge of the ContactCenter; it is Unread now"
-	if got := <-recorder.Events; got != want || len(recorder.Events) > 0 {
-		t.Errorf("%q, and %d more", got, len(recorder.Events))
+	if len(recorder.Events) != 1 {
+		t.Fatalf("%d Events, want one", len(recorder.Events))
+	}
+	want := "Warning AssignmentExpired interaction " + ids[0] +
+		" was with agent alice for longer than spec.routing.maxAssignmentAge of the ContactCenter; it is Unread now"
+	if got := <-recorder.Events; got != want {
+		t.Errorf("%q", got)
 	}
 }

@@ -86,7 +86,9 @@ var _ = Describe("Agents at their desks", Ordered, func() {
 		}, NodeTimeout(patience))
 		awaitReady(ctx, namespace, "agent/cleo", "team/lamps")
 		cleo := atDesk(ctx, namespace, "cleo")
-		session := func() string { return kubectl(ctx, "get", "agent", "cleo", "-n", namespace, "-o", "jsonpath={.status.session.state}") }
+		session := func() string {
+			return kubectl(ctx, "get", "agent", "cleo", "-n", namespace, "-o", "jsonpath={.status.session.state}")
+		}
 		Eventually(session).Should(Equal("Disconnected"))
 		following, leave := context.WithCancel(ctx)
 		defer leave()
