@@ -26,6 +26,7 @@ type agentKind struct {
 	link    linkView
 	store   agentStore
 	applied *appliedPasswords
+	avatars *avatars
 }
 
 // agentStore is what an Agent needs of the store.
@@ -35,6 +36,7 @@ type agentStore interface {
 	store.Credentials
 	store.SignInSecurity
 	store.Invitations
+	store.Avatars
 	store.PresenceStore
 	store.Telephones
 	store.Forwards
@@ -87,6 +89,9 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		return err
 	}
 	if err := k.invite(ctx, a, center, s); err != nil {
+		return err
+	}
+	if err := k.avatars.keep(ctx, a, s); err != nil {
 		return err
 	}
 	if a.Status.LastSpecChangeTime == nil || a.Status.ObservedGeneration != a.Generation {

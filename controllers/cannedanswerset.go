@@ -20,7 +20,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/template"
 )
 
-// byConfigMap finds CannedAnswerSets and EmailAccounts by the ConfigMaps they refer to.
+// byConfigMap finds Agents, CannedAnswerSets and EmailAccounts by the ConfigMaps they refer to.
 const byConfigMap = "content.configMap"
 
 // retryDownload is the pause before a download that failed is tried again.

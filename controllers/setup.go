@@ -125,12 +125,13 @@ func (w *wiring) addCenters() error {
 func (w *wiring) addAgents() error {
 	k := &agentKind{
 		Client: w.c, phones: w.phones, members: membership{w.c}, checker: w.checker, link: w.link, store: w.o.Store,
-		applied: newAppliedPasswords(),
+		applied: newAppliedPasswords(), avatars: newAvatars(w.c, w.o.Store, newDownloader(notLocal)),
 	}
 	all := handler.EnqueueRequestsFromMapFunc(listAll[v1alpha1.AgentList](w.c))
 	return w.build("agent").For(&v1alpha1.Agent{}, builder.WithPredicates(ours)).
 		Owns(&corev1.Secret{}).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.AgentList](w.c))).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(byContent[v1alpha1.AgentList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(queueAgents), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.Agent{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).

@@ -41,11 +41,16 @@ type AgentSpec struct {
 	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f"<>]*$`
 	Alias string `json:"alias,omitempty"`
 
-	// email address of the person (RFC 5321). It is shown to colleagues at the desk, and voicemail.notification Email sends to it.
+	// email address of the person (RFC 5321). It is shown to colleagues at the desk, and voicemail.notification Email, invitations and links to set a password go to it.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:Pattern=`^[^\s@<>"(),:;\[\]\\]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`
 	Email string `json:"email,omitempty"`
+
+	// avatar is the agent's picture, which colleagues see at the desk (GET /v1/agents/NAME/avatar). One that cannot be had is named in the condition
+	// AvatarReady; the one before stays meanwhile. Default: none.
+	// +optional
+	Avatar *AgentAvatar `json:"avatar,omitempty"`
 
 	// description is free text for people who read the manifest; it has no effect.
 	// +optional
@@ -445,7 +450,7 @@ type AgentAccountStatus struct {
 // Agent is a person who answers calls and e-mails.
 //
 // Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent;
-// ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on. The last six do not count for Ready: a phone
+// ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on; AvatarReady with avatar. The last seven do not count for Ready: a phone
 // may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

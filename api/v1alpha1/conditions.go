@@ -29,6 +29,8 @@ const (
 	ConditionCodecsAvailable = "CodecsAvailable"
 	// ConditionClientConsistent (Agent): the phone that is registered uses the transport that the agent's sip.transport names.
 	ConditionClientConsistent = "ClientConsistent"
+	// ConditionAvatarReady (Agent) is present with spec.avatar: the desk has the picture. It does not count for Ready.
+	ConditionAvatarReady = "AvatarReady"
 	// ConditionChannelConnector (Agent) is present and False while spec.channels names channels that nothing brings messages of. It does not count for Ready.
 	ConditionChannelConnector = "ChannelConnector"
 
@@ -171,6 +173,7 @@ const (
 	ReasonContentChanged = "ContentChanged"
 	ReasonContentTooLong = "ContentTooLarge"
 	ReasonDownloadFailed = "DownloadFailed"
+	ReasonNoPicture      = "NoPicture"
 )
 
 // Names that objects and clients agree on.

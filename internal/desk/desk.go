@@ -193,6 +193,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerSignIn(api)
 	s.registerReset(api)
 	s.registerProfile(api)
+	s.registerAvatars(api)
 	s.registerPermissions(api)
 	s.registerClientLogs(api)
 	s.registerTelephones(api)

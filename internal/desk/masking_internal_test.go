@@ -81,6 +81,7 @@ func TestMaskingHidesAsManyAsItSays(t *testing.T) {
 // notJSON are the operations whose answers pass no transformer, and why that is right.
 var notJSON = map[string]string{
 	"exportInteractions":  "masked page by page",
+	"getAvatar":           "a colleague's picture",
 	"getCannedAttachment": "content of the center, the same for every customer",
 	"getMessageView":      "needs sensitiveData",
 	"getRawMessage":       "needs sensitiveData",

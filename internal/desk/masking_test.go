@@ -110,6 +110,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 		Attachments: []store.CannedFile{{Attachment: store.Attachment{Name: "prices.pdf", ContentType: "application/pdf", Size: 10}, SHA256: "sum"}},
 	}}}))
 	f.storeContacts()
+	f.ok(f.store.PutAvatar(f.Context(), agentKey("alice"), store.Avatar{Source: "a", SHA256: "a", ContentType: "image/png", Content: []byte("a picture")}))
 	stream := f.stream(token, "")
 	id := f.receiveRaw(maskedCustomerMail)
 	f.route()
@@ -144,7 +145,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	}
 	kept := f.want(200, "", token, "PUT", "/v1/interactions/"+id+"/draft", map[string]any{"text": "Dear Zelda Quux", "to": []string{"zelda.quux@customer.example"}})
 	check("draft", kept.raw, "")
-	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello", "{name}", accountKey.Name)
+	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "/v1/agents/{name}", "/v1/agents/alice", "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello", "{name}", accountKey.Name)
 	read := 0
 	for path, methods := range f.paths() {
 		if _, ok := methods["get"]; !ok || path == "/v1/events" {

@@ -55,6 +55,8 @@ type directory interface {
 	AccountAgents(ctx context.Context, account store.Key) ([]string, error)
 	AccountsOf(ctx context.Context, agent store.Key) ([]string, error)
 	QueuesOf(ctx context.Context, agent store.Key) ([]string, error)
+	AvatarOf(ctx context.Context, agent store.Key) (store.Avatar, error)
+	GetAvatar(ctx context.Context, agent store.Key) (store.Avatar, error)
 }
 
 type presences interface {

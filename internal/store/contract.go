@@ -25,6 +25,7 @@ type Store interface {
 	SignInSecurity
 	Contacts
 	Invitations
+	Avatars
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

@@ -203,7 +203,7 @@ func (db *DB) DeleteAgent(ctx context.Context, key Key) error {
 		if err := t.deleteCalls(ctx, "WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
 			return err
 		}
-		for _, table := range []string{"credentials", "password_history", "presence", "forwards", "voicemail_seen", "sign_in_locks", "password_links", "supervisors", "streams", "wrap_ups"} {
+		for _, table := range []string{"credentials", "password_history", "presence", "forwards", "voicemail_seen", "sign_in_locks", "password_links", "supervisors", "streams", "wrap_ups", "avatars"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND agent = ?", key.Namespace, key.Name); err != nil {
 				return err
 			}

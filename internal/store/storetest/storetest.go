@@ -68,6 +68,7 @@ func Run(t *testing.T, open Open) {
 		"PasswordLinks": testPasswordLinks,
 		"Invitations":   testInvitations,
 		"InviteRace":    testInvitationRace,
+		"Avatars":       testAvatars,
 		"DeleteAccount": testDeleteAccount,
 		"Desk":          testDesk,
 		"Flows":         testFlows,

@@ -1,0 +1,68 @@
+// Package picture makes a harmless picture of what somebody calls one: it is decoded and written anew, so that nothing is left of what else the
+// file held (comments, positions, other files behind the picture).
+package picture
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+)
+
+// Reasons why there is no picture.
+var (
+	// ErrNoPicture: neither a PNG nor a JPEG, by its first bytes, or a damaged one.
+	ErrNoPicture = errors.New("not a PNG or JPEG picture")
+	// ErrTooLarge: decoding it would take too much memory.
+	ErrTooLarge = errors.New("too many pixels")
+)
+
+const (
+	// maxDecoded bounds the memory that a decoded picture takes: 16 million pixels of four bytes.
+	maxDecoded = 64 << 20
+	quality    = 90
+)
+
+// one at a time, because of the memory.
+var turn = make(chan struct{}, 1)
+
+// Clean returns the picture alone and its media type. A turn that a camera only noted is lost. Errors: ErrNoPicture, ErrTooLarge.
+func Clean(content []byte) (clean []byte, mediaType string, err error) {
+	turn <- struct{}{}
+	defer func() { <-turn }()
+	config, format, err := image.DecodeConfig(bytes.NewReader(content))
+	if err != nil || format != "png" && format != "jpeg" {
+		return nil, "", ErrNoPicture
+	}
+	if config.Width <= 0 || config.Height <= 0 {
+		return nil, "", ErrNoPicture
+	}
+	if int64(config.Width)*int64(config.Height) > maxDecoded/bytesPerPixel(config.ColorModel) {
+		return nil, "", fmt.Errorf("%w: %d by %d", ErrTooLarge, config.Width, config.Height)
+	}
+	decoded, _, err := image.Decode(bytes.NewReader(content))
+	if err != nil {
+		return nil, "", ErrNoPicture
+	}
+	var out bytes.Buffer
+	if format == "png" {
+		err = png.Encode(&out, decoded)
+	} else {
+		err = jpeg.Encode(&out, decoded, &jpeg.Options{Quality: quality})
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("writing the picture: %w", err)
+	}
+	return out.Bytes(), "image/" + format, nil
+}
+
+func bytesPerPixel(m color.Model) int64 {
+	switch m {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
+		return 8
+	}
+	return 4
+}
