@@ -50,7 +50,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err != nil {
 		return fmt.Errorf("checking the account: %w", err)
 	}
-	if stallOn(s, problems, v1alpha1.ConditionIMAPReady) {
+	if stallOn(s, problems, firstServer(e)) {
 		return nil
 	}
 	contactList, _ := contactListOf(e, center)
@@ -60,7 +60,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 		Desk: accountDesk(e), ContactList: contactList,
 		Routing: routingRules(e, center),
 	})
-	if reportTaken(s, err, v1alpha1.ConditionIMAPReady, v1alpha1.ReasonAddressTaken) {
+	if reportTaken(s, err, firstServer(e), v1alpha1.ReasonAddressTaken) {
 		return nil
 	}
 	if err != nil {
@@ -69,6 +69,41 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err := k.store.PutAnswerSettings(ctx, storeKey(e), answerSettings(e)); err != nil {
 		return fmt.Errorf("recording the account's answers: %w", err)
 	}
+	if e.Spec.Purpose != v1alpha1.PurposeSystem {
+		if err := k.channel(ctx, e, center, s); err != nil {
+			return err
+		}
+	}
+	e.Status.Effective = effectiveAccount(e)
+	showRisks(e, s)
+	if e.Spec.State == v1alpha1.Inactive {
+		if e.Spec.Purpose != v1alpha1.PurposeSystem {
+			s.note(v1alpha1.ConditionIMAPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
+		}
+		s.note(v1alpha1.ConditionSMTPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
+		s.ready(v1alpha1.ReasonInactive, "the account is switched off")
+		return nil
+	}
+	problems, err = k.checker.EmailAccountCredentials(ctx, e)
+	if err != nil {
+		return fmt.Errorf("checking the account's Secrets: %w", err)
+	}
+	if stallOn(s, problems, firstServer(e)) {
+		return nil
+	}
+	return k.showWorker(ctx, e, center, s)
+}
+
+// firstServer is the condition that shows what concerns the account as a whole.
+func firstServer(e *v1alpha1.EmailAccount) string {
+	if e.Spec.Purpose == v1alpha1.PurposeSystem {
+		return v1alpha1.ConditionSMTPReady
+	}
+	return v1alpha1.ConditionIMAPReady
+}
+
+// channel sees to what an account with interactions has.
+func (k *accountKind) channel(ctx context.Context, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter, s *scope) error {
 	if err := k.routed(ctx, e, s); err != nil {
 		return err
 	}
@@ -81,25 +116,7 @@ func (k *accountKind) Reconcile(ctx context.Context, e *v1alpha1.EmailAccount, s
 	if err := k.showContactList(ctx, e, center, s); err != nil {
 		return err
 	}
-	e.Status.Effective = effectiveAccount(e)
-	if err := k.showStats(ctx, e); err != nil {
-		return err
-	}
-	showRisks(e, s)
-	if e.Spec.State == v1alpha1.Inactive {
-		s.note(v1alpha1.ConditionIMAPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
-		s.note(v1alpha1.ConditionSMTPReady, metav1.ConditionFalse, v1alpha1.ReasonInactive, "spec.state is Inactive")
-		s.ready(v1alpha1.ReasonInactive, "the account is switched off")
-		return nil
-	}
-	problems, err = k.checker.EmailAccountCredentials(ctx, e)
-	if err != nil {
-		return fmt.Errorf("checking the account's Secrets: %w", err)
-	}
-	if stallOn(s, problems, v1alpha1.ConditionIMAPReady) {
-		return nil
-	}
-	return k.showWorker(ctx, e, center, s)
+	return k.showStats(ctx, e)
 }
 
 // showRisks says what an account leaves unprotected.
@@ -109,7 +126,7 @@ func showRisks(e *v1alpha1.EmailAccount, s *scope) {
 			"any certificate is accepted; name the authority with caSecretRef, or the certificate with pinnedSHA256, instead")
 	}
 	var plain []string
-	if imapAddress(e).Security == remote.None {
+	if e.Spec.Purpose != v1alpha1.PurposeSystem && imapAddress(e).Security == remote.None {
 		plain = append(plain, "spec.imap")
 	}
 	if smtpAddress(e).Security == remote.None {
@@ -156,10 +173,13 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 		report.IMAP, report.SMTP = remote.ReasonPending, remote.ReasonPending
 		report.IMAPMessage, report.SMTPMessage = "waiting for the worker to take this configuration up", "waiting for the worker to take this configuration up"
 	}
-	if tried(report.IMAP) && tried(report.SMTP) {
+	system := e.Spec.Purpose == v1alpha1.PurposeSystem
+	if (system || tried(report.IMAP)) && tried(report.SMTP) {
 		e.Status.Verified = config.Verify
 	}
-	showServer(s, v1alpha1.ConditionIMAPReady, report.IMAP, report.IMAPMessage)
+	if !system {
+		showServer(s, v1alpha1.ConditionIMAPReady, report.IMAP, report.IMAPMessage)
+	}
 	showServer(s, v1alpha1.ConditionSMTPReady, report.SMTP, report.SMTPMessage)
 	e.Status.CertificateSHA256 = report.CertificateSHA256
 	e.Status.Ingested, e.Status.Quarantined = report.Ingested, report.Quarantined
@@ -168,6 +188,9 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 		e.Status.LastPollTime = seconds(report.LastPoll)
 	}
 	s.ready(v1alpha1.ReasonSucceeded, "mail is fetched and can be sent")
+	if system {
+		s.ready(v1alpha1.ReasonSucceeded, "mail can be sent")
+	}
 	return nil
 }
 

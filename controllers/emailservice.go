@@ -56,6 +56,9 @@ func customAddress(at v1alpha1.ServerAddress, security v1alpha1.TransportSecurit
 
 // effectiveAccount shows what presets and defaults made of an account.
 func effectiveAccount(e *v1alpha1.EmailAccount) *v1alpha1.EffectiveEmailAccount {
+	if e.Spec.Purpose == v1alpha1.PurposeSystem {
+		return &v1alpha1.EffectiveEmailAccount{SMTP: effectiveServer(smtpAddress(e), smtpAuthentication(e))}
+	}
 	return &v1alpha1.EffectiveEmailAccount{
 		IMAP: effectiveServer(imapAddress(e), imapAuthentication(e)),
 		SMTP: effectiveServer(smtpAddress(e), smtpAuthentication(e)),

@@ -135,6 +135,9 @@ func (k *accountKind) routedByFlow(ctx context.Context, e *v1alpha1.EmailAccount
 
 // routable tells whether routing knows where the account's new interactions go.
 func (m *mailboxes) routable(ctx context.Context, e *v1alpha1.EmailAccount) (bool, error) {
+	if e.Spec.Purpose == v1alpha1.PurposeSystem {
+		return true, nil
+	}
 	var err error
 	ok := true
 	if name := e.Spec.Routing.FlowRef.Name; name != "" {

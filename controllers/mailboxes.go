@@ -95,15 +95,15 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 
 // mailConfig resolves references and defaults of an account.
 func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) (mail.Config, error) {
-	inAuth, inTokens, err := mailAuth(ctx, c, e, imapAuthentication(e))
-	if err != nil {
-		return mail.Config{}, err
+	cfg := mail.Config{Account: storeKey(e), Address: e.Spec.Address, Verify: verifyWish(e)}
+	if e.Spec.Purpose != v1alpha1.PurposeSystem {
+		in, err := mailboxConfig(ctx, c, e, center)
+		if err != nil {
+			return mail.Config{}, err
+		}
+		cfg.IMAP = in
 	}
-	outAuth, outTokens, err := mailAuth(ctx, c, e, smtpAuthentication(e))
-	if err != nil {
-		return mail.Config{}, err
-	}
-	in, err := mailServer(ctx, c, e.Namespace, imapAddress(e), e.Spec.IMAP.ServerTLS)
+	auth, tokens, err := mailAuth(ctx, c, e, smtpAuthentication(e))
 	if err != nil {
 		return mail.Config{}, err
 	}
@@ -111,22 +111,32 @@ func mailConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, 
 	if err != nil {
 		return mail.Config{}, err
 	}
+	cfg.SMTP = mail.SMTP{Server: out, Auth: auth, OAuth: tokens}
+	return cfg, nil
+}
+
+// mailboxConfig is the receiving half of an account.
+func mailboxConfig(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, center *v1alpha1.ContactCenter) (mail.IMAP, error) {
+	auth, tokens, err := mailAuth(ctx, c, e, imapAuthentication(e))
+	if err != nil {
+		return mail.IMAP{}, err
+	}
+	in, err := mailServer(ctx, c, e.Namespace, imapAddress(e), e.Spec.IMAP.ServerTLS)
+	if err != nil {
+		return mail.IMAP{}, err
+	}
 	in.ConnectionTimeout = duration(e.Spec.IMAP.ConnectionTimeout, 10*time.Second)
 	in.AuthenticationTimeout = duration(e.Spec.IMAP.AuthenticationTimeout, 5*time.Second)
-	cfg := mail.Config{
-		Account: storeKey(e), Address: e.Spec.Address, Verify: verifyWish(e),
-		IMAP: mail.IMAP{
-			Server: in, Auth: inAuth, OAuth: inTokens, Mailbox: e.Spec.IMAP.Mailbox,
-			PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
-			InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
-			HeaderFilters: mailFilters(&e.Spec.IMAP), FilteredAction: mail.FilteredAction(e.Spec.IMAP.FilteredAction),
-			Selection: mail.Selection(e.Spec.IMAP.Selection), SyncFlags: mail.SyncFlags(e.Spec.IMAP.SyncFlags),
-			TakeAgain: e.Spec.IMAP.DuplicateCheck == v1alpha1.Disabled,
-		},
-		SMTP: mail.SMTP{Server: out, Auth: outAuth, OAuth: outTokens},
+	cfg := mail.IMAP{
+		Server: in, Auth: auth, OAuth: tokens, Mailbox: e.Spec.IMAP.Mailbox,
+		PollInterval: duration(e.Spec.IMAP.PollInterval, duration(center.Spec.Email.PollInterval, 60*time.Second)),
+		InitialSync:  mail.InitialSync(e.Spec.IMAP.InitialSync), Delivery: mail.Delivery(e.Spec.IMAP.Delivery),
+		HeaderFilters: mailFilters(&e.Spec.IMAP), FilteredAction: mail.FilteredAction(e.Spec.IMAP.FilteredAction),
+		Selection: mail.Selection(e.Spec.IMAP.Selection), SyncFlags: mail.SyncFlags(e.Spec.IMAP.SyncFlags),
+		TakeAgain: e.Spec.IMAP.DuplicateCheck == v1alpha1.Disabled,
 	}
 	if q := e.Spec.IMAP.MaxMessageSize; q != nil {
-		cfg.IMAP.MaxMessageSize = q.Value()
+		cfg.MaxMessageSize = q.Value()
 	}
 	return cfg, nil
 }

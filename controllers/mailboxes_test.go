@@ -1,13 +1,20 @@
 package controllers
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
+	"github.com/ringmaster-dev/ringmaster/internal/admission"
+	"github.com/ringmaster-dev/ringmaster/internal/mail"
+	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
+	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
 // A worker goes on over changes that are none of its business; one of server, sign-in or ingestion reaches it.
@@ -89,3 +96,55 @@ func TestRisksShow(t *testing.T) {
 		})
 	}
 }
+
+// An account of purpose System is taken up without mailbox and routing, and says so by what it does not show.
+func TestSystemAccount(t *testing.T) {
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	e := opsAccount()
+	e.Spec.Key, e.Spec.Purpose, e.Spec.Authentication.Type = "OPS", v1alpha1.PurposeSystem, "None"
+	e.Spec.SMTP.Host = "smtp.example.com"
+	e.Annotations = map[string]string{v1alpha1.VerifyAnnotation: "now"}
+	center := mailingCenter()
+	b := readerBuilder(t, e, center)
+	for _, i := range admission.Indexes() {
+		b = b.WithIndex(i.Object, i.Name, i.Extract)
+	}
+	reader := b.Build()
+	config, err := mailConfig(t.Context(), reader, e, center)
+	must(t, err)
+	if config.IMAP.Host != "" || config.SMTP.Host != "smtp.example.com" {
+		t.Errorf("config %+v", config)
+	}
+	workers := &fakeWorkers{}
+	m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db}
+	_, err = m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
+	must(t, err)
+	if len(workers.applied) != 1 {
+		t.Errorf("%d workers begun, want one without any queue", len(workers.applied))
+	}
+	must(t, db.PutAccountStatus(t.Context(), store.AccountStatus{Account: storeKey(e), IMAP: remote.ReasonNotConfigured, SMTP: remote.ReasonReady, ConfigHash: config.Hash()}))
+	s := newScope(nil, 1)
+	k := &accountKind{Client: reader, checker: admission.Checker{Reader: reader}, store: db}
+	must(t, k.Reconcile(t.Context(), e, s))
+	got := map[string]string{}
+	for _, c := range s.conditions {
+		got[c.Type] = string(c.Status) + " " + c.Reason
+	}
+	if diff := cmp.Diff(map[string]string{"SMTPReady": "True Ready"}, got); diff != "" || s.worst != fine || s.readyMessage != "mail can be sent" {
+		t.Errorf("severity %d, %q, conditions (-want +got):\n%s", s.worst, s.readyMessage, diff)
+	}
+	if e.Status.Verified != "now" || e.Status.Effective.IMAP != nil || e.Status.Effective.SMTP.Host != "smtp.example.com" {
+		t.Errorf("status %+v", e.Status)
+	}
+}
+
+// fakeWorkers note what they are told.
+type fakeWorkers struct {
+	applied []mail.Config
+	removed []store.Key
+}
+
+func (w *fakeWorkers) Apply(cfg mail.Config) { w.applied = append(w.applied, cfg) }
+func (w *fakeWorkers) Remove(key store.Key)  { w.removed = append(w.removed, key) }

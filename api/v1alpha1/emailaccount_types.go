@@ -8,14 +8,23 @@ import (
 // EmailAccountSpec describes a mailbox that agents share.
 // +kubebuilder:validation:XValidation:rule="!has(self.imap.security) || self.imap.security != 'None' || (has(self.imap.authentication) ? self.imap.authentication.type == 'None' || self.imap.authentication.plaintext == 'Allowed' : self.authentication.type == 'None' || self.authentication.plaintext == 'Allowed')",message="authentication.plaintext must be Allowed to sign in over a connection with security None"
 // +kubebuilder:validation:XValidation:rule="!has(self.smtp.security) || self.smtp.security != 'None' || (has(self.smtp.authentication) ? self.smtp.authentication.type == 'None' || self.smtp.authentication.plaintext == 'Allowed' : self.authentication.type == 'None' || self.authentication.plaintext == 'Allowed')",message="authentication.plaintext must be Allowed to sign in over a connection with security None"
-// +kubebuilder:validation:XValidation:rule="self.service != 'Custom' || (has(self.imap.host) && has(self.smtp.host))",message="imap.host and smtp.host are required for service Custom"
+// +kubebuilder:validation:XValidation:rule="self.service != 'Custom' || (has(self.smtp.host) && (self.purpose == 'System' || has(self.imap.host)))",message="imap.host and smtp.host are required for service Custom"
 // +kubebuilder:validation:XValidation:rule="self.service == 'Custom' || !(has(self.imap.host) || has(self.imap.port) || has(self.imap.security) || has(self.smtp.host) || has(self.smtp.port) || has(self.smtp.security))",message="host, port and security come from the service; set service Custom to choose them"
+// +kubebuilder:validation:XValidation:rule="(self.purpose == 'Channel') == has(self.routing)",message="routing is required for purpose Channel and forbidden for System"
+// +kubebuilder:validation:XValidation:rule="self.purpose == 'Channel' || !(has(self.imap.host) || has(self.imap.port) || has(self.imap.security) || has(self.imap.authentication) || has(self.imap.caSecretRef) || has(self.imap.pinnedSHA256) || has(self.imap.pollInterval) || has(self.imap.headerFilter) || has(self.imap.headerFilters) || self.imap.mailbox != 'INBOX')",message="an account of purpose System has no mailbox: imap must say nothing"
 type EmailAccountSpec struct {
 	// displayName is the sender's name customers see. Default: metadata.name.
 	// +optional
 	// +kubebuilder:validation:MaxLength=80
 	// +kubebuilder:validation:Pattern=`^[^\x00-\x1f\x7f]*$`
 	DisplayName string `json:"displayName,omitempty"`
+
+	// purpose Channel turns the mails of a mailbox into interactions. System only sends what Ringmaster itself writes, as the account that
+	// ContactCenter.spec.systemMail names: it has no mailbox and no routing, nothing is fetched, and what else is said about interactions has no effect. An
+	// account of either purpose can be the system mailer. Default Channel.
+	// +optional
+	// +kubebuilder:default=Channel
+	Purpose EmailPurpose `json:"purpose,omitempty"`
 
 	// key is the label on agents' tabs: 1 to 5 characters, letters, digits, _ and -. Unique in the namespace.
 	// +required
@@ -61,9 +70,9 @@ type EmailAccountSpec struct {
 	// +kubebuilder:default={}
 	SMTP EmailSMTP `json:"smtp,omitempty"`
 
-	// routing of what comes in.
-	// +required
-	Routing EmailRouting `json:"routing"`
+	// routing of what comes in; required for purpose Channel.
+	// +optional
+	Routing EmailRouting `json:"routing,omitzero"`
 
 	// transfer of open interactions by agents.
 	// +optional
@@ -110,6 +119,16 @@ type EmailAccountSpec struct {
 	// +kubebuilder:default={}
 	Notification EmailNotification `json:"notification,omitempty"`
 }
+
+// EmailPurpose is what an account is for.
+// +kubebuilder:validation:Enum=Channel;System
+type EmailPurpose string
+
+// Values of EmailPurpose.
+const (
+	PurposeChannel EmailPurpose = "Channel"
+	PurposeSystem  EmailPurpose = "System"
+)
 
 // EmailDeletionPolicy says what becomes of interactions.
 // +kubebuilder:validation:Enum=Retain;Purge
@@ -313,7 +332,7 @@ type EmailStats struct {
 
 // EmailAccount is a mailbox that agents answer together.
 //
-// Conditions: Ready, IMAPReady, SMTPReady, Routed, AgentsAssigned; TemplateReady with spec.template; ContactListFound with a contact list; CertificateNotVerified while AcceptAny, EncryptionDisabled while security None.
+// Conditions: Ready, SMTPReady; IMAPReady, Routed and AgentsAssigned for purpose Channel; TemplateReady with spec.template; ContactListFound with a contact list; CertificateNotVerified while AcceptAny, EncryptionDisabled while security None.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=emailaccounts,shortName=mail,categories=ringmaster

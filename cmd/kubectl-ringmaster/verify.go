@@ -86,6 +86,9 @@ func printVerified(w io.Writer, e *v1alpha1.EmailAccount) error {
 	fmt.Fprintln(t, "SERVER\tRESULT\tMESSAGE")
 	usable := true
 	for _, server := range []struct{ name, condition string }{{"IMAP", v1alpha1.ConditionIMAPReady}, {"SMTP", v1alpha1.ConditionSMTPReady}} {
+		if server.condition == v1alpha1.ConditionIMAPReady && e.Spec.Purpose == v1alpha1.PurposeSystem {
+			continue
+		}
 		c := meta.FindStatusCondition(e.Status.Conditions, server.condition)
 		if c == nil {
 			c = &metav1.Condition{Status: metav1.ConditionUnknown}

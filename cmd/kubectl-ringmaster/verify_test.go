@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,5 +91,18 @@ func manageVerify(ctx context.Context, c client.Client, account client.ObjectKey
 			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+// An account without a mailbox is judged by the server it has.
+func TestVerifySystemAccount(t *testing.T) {
+	e := &v1alpha1.EmailAccount{Spec: v1alpha1.EmailAccountSpec{Purpose: v1alpha1.PurposeSystem}}
+	meta.SetStatusCondition(&e.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionSMTPReady, Status: "True", Reason: "Ready", Message: "it goes"})
+	var out strings.Builder
+	if err := printVerified(&out, e); err != nil {
+		t.Error(err)
+	}
+	if want := "SERVER  RESULT  MESSAGE\nSMTP    Ready   it goes\n"; out.String() != want {
+		t.Errorf("printed %q, want %q", out.String(), want)
 	}
 }

@@ -109,6 +109,10 @@ func (a *account) hold(ctx context.Context, lease store.Lease) error {
 	received := make(chan struct{})
 	go func() {
 		defer close(received)
+		if a.cfg.IMAP.Host == "" {
+			w.report(ctx, &remote.Error{Reason: ReasonNotConfigured, Message: "no IMAP server is configured"})
+			return
+		}
 		cancel(w.run(ctx))
 	}()
 	a.keep(ctx, cancel, lease, o)

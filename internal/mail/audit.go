@@ -12,7 +12,7 @@ import (
 )
 
 // Audit compares an account's mailbox on its server with the store, over a connection of its own that changes nothing. ErrNotFound of the
-// store: this process runs no such account. It looks at the server first: what arrives in between is not called missing.
+// store: this process runs no such account, or it has no mailbox. It looks at the server first: what arrives in between is not called missing.
 func (s *Supervisor) Audit(ctx context.Context, key store.Key) (wire.Audit, error) {
 	s.mu.Lock()
 	var account *account
@@ -20,7 +20,7 @@ func (s *Supervisor) Audit(ctx context.Context, key store.Key) (wire.Audit, erro
 		account = e.account
 	}
 	s.mu.Unlock()
-	if account == nil {
+	if account == nil || account.cfg.IMAP.Host == "" {
 		return wire.Audit{}, fmt.Errorf("mail account %s: %w", key, store.ErrNotFound)
 	}
 	w := &worker{account: account}

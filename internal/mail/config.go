@@ -85,7 +85,7 @@ type Config struct {
 	SMTP   SMTP
 }
 
-// IMAP is the receiving half.
+// IMAP is the receiving half; without a Host nothing is received.
 type IMAP struct {
 	remote.Server
 	Auth remote.Auth

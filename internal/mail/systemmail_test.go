@@ -96,3 +96,18 @@ func TestSystemMailAgainAndFailing(t *testing.T) {
 	r.Eventually(r.systemMailState(waiting.ID), 30*time.Second).Should(Equal(store.MessageSent))
 	r.Eventually(func() int { return len(r.inbox("sysbob")) }, 10*time.Second).Should(Equal(1))
 }
+
+// An account without a mailbox sends, and connects to nothing else.
+func TestSystemAccount(t *testing.T) {
+	r, _ := sendingRig(t)
+	r.cfg.IMAP = IMAP{}
+	s, stop := r.run(fast(), r.cfg)
+	r.Eventually(func() string { return r.status("support").SMTP }, 10*time.Second).Should(Equal(ReasonReady))
+	m := r.notify("one", r.dovecot.Address("sysbob"))
+	r.Eventually(r.systemMailState(m.ID), 10*time.Second, 5*time.Millisecond).Should(Equal(store.MessageSent))
+	r.awaitIMAP("support", ReasonNotConfigured)
+	_, err := s.Audit(t.Context(), r.cfg.Account)
+	r.Expect(err).To(MatchError(store.ErrNotFound))
+	stop()
+	r.Expect(gauge(t, s.metrics.errors.WithLabelValues(namespace, "support", ReasonNotConfigured))).To(BeZero())
+}

@@ -71,7 +71,9 @@ func (w *worker) patience(ctx context.Context, sign *backoff) {
 }
 
 func (w *worker) report(ctx context.Context, err error) {
-	w.account.fail("IMAP connection ended", err)
+	if remote.ReasonOf(err) != ReasonNotConfigured {
+		w.account.fail("IMAP connection ended", err)
+	}
 	w.account.status.update(ctx, func(s *store.AccountStatus) {
 		s.IMAP, s.IMAPMessage = remote.ReasonOf(err), explain(err)
 	})
