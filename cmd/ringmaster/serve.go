@@ -129,7 +129,8 @@ const (
 	sweepInterval = time.Minute
 )
 
-// housekeeping deletes old events, calls, system mails and links to set passwords, and signs out agents whose clients are gone.
+// housekeeping deletes old events, calls, system mails and links to set passwords, signs out agents whose clients are gone, and ends what managers that
+// are gone left open.
 func housekeeping(db *store.DB, logger *slog.Logger) everywhere {
 	return func(ctx context.Context) error {
 		ticker := time.NewTicker(sweepInterval)
