@@ -36,6 +36,7 @@ type accountStore interface {
 	ReleaseLease(ctx context.Context, l store.Lease) error
 	SetAccountAgents(ctx context.Context, account store.Key, agents []string) error
 	GetAccountStatus(ctx context.Context, account store.Key) (store.AccountStatus, error)
+	LeaseHeld(ctx context.Context, name string) (bool, error)
 	ListAccountFigures(ctx context.Context, account store.Key) ([]store.AccountFigures, error)
 }
 
@@ -173,8 +174,16 @@ func (k *accountKind) showWorker(ctx context.Context, e *v1alpha1.EmailAccount, 
 		report.IMAP, report.SMTP = remote.ReasonPending, remote.ReasonPending
 		report.IMAPMessage, report.SMTPMessage = "waiting for the worker to take this configuration up", "waiting for the worker to take this configuration up"
 	}
+	served, err := k.served(ctx, e, report.ConfigHash == config.Hash(), s)
+	if err != nil {
+		return fmt.Errorf("looking for the account's workers: %w", err)
+	}
+	if !served {
+		report.IMAP, report.IMAPMessage = v1alpha1.ReasonNoWorker, noWorker(e)
+		report.SMTP, report.SMTPMessage = report.IMAP, report.IMAPMessage
+	}
 	system := e.Spec.Purpose == v1alpha1.PurposeSystem
-	if (system || tried(report.IMAP)) && tried(report.SMTP) {
+	if served && (system || tried(report.IMAP)) && tried(report.SMTP) {
 		e.Status.Verified = config.Verify
 	}
 	if !system {
@@ -219,6 +228,14 @@ func emailStats(list []store.AccountFigures) *v1alpha1.EmailStats {
 	return stats
 }
 
+// noWorker says which managers are missing.
+func noWorker(e *v1alpha1.EmailAccount) string {
+	if group := e.Spec.Placement.WorkerGroup; group != "" {
+		return "no manager runs with --worker-group=" + group + ", which spec.placement.workerGroup asks for"
+	}
+	return "every manager runs with --worker-group, and spec.placement.workerGroup names none"
+}
+
 // tried reports whether a server's reason is the outcome of a try.
 func tried(reason string) bool {
 	return reason != "" && reason != remote.ReasonPending && reason != remote.ReasonConnecting
@@ -228,6 +245,8 @@ func showServer(s *scope, condition, reason, message string) {
 	switch {
 	case reason == remote.ReasonReady:
 		s.ok(condition, remote.ReasonReady, message)
+	case reason == v1alpha1.ReasonNoWorker:
+		s.unknown(condition, reason, message)
 	case !tried(reason):
 		if message == "" {
 			message = "the mail worker is connecting"

@@ -22,6 +22,8 @@ func (r *reports) GetAccountStatus(context.Context, store.Key) (store.AccountSta
 	return r.status, nil
 }
 
+func (r *reports) LeaseHeld(context.Context, string) (bool, error) { return true, nil }
+
 // The wish for a new try is repeated when both servers were tried with it, however that went.
 func TestVerified(t *testing.T) {
 	e := opsAccount()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type mailboxes struct {
 	checker admission.Checker
 	workers mailWorkers
 	queues  queueReader
+	// groups of accounts that this replica works on; "" are those without one.
+	groups []string
 }
 
 // queueReader tells which queues and flows routing knows.
@@ -52,7 +55,7 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !e.DeletionTimestamp.IsZero() || e.Spec.State == v1alpha1.Inactive {
+	if !e.DeletionTimestamp.IsZero() || e.Spec.State == v1alpha1.Inactive || !slices.Contains(m.groups, e.Spec.Placement.WorkerGroup) {
 		m.workers.Remove(key)
 		return ctrl.Result{}, nil
 	}

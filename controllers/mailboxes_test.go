@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func TestSystemAccount(t *testing.T) {
 		t.Errorf("config %+v", config)
 	}
 	workers := &fakeWorkers{}
-	m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db}
+	m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db, groups: []string{""}}
 	_, err = m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
 	must(t, err)
 	if len(workers.applied) != 1 {
@@ -148,3 +149,113 @@ type fakeWorkers struct {
 
 func (w *fakeWorkers) Apply(cfg mail.Config) { w.applied = append(w.applied, cfg) }
 func (w *fakeWorkers) Remove(key store.Key)  { w.removed = append(w.removed, key) }
+
+// A replica works on the accounts of its groups, and lets go of one that leaves them; an account without workers says so.
+func TestWorkerGroups(t *testing.T) {
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	e := opsAccount()
+	e.Spec.Key, e.Spec.Purpose, e.Spec.Authentication.Type, e.Spec.SMTP.Host = "OPS", v1alpha1.PurposeSystem, "None", "smtp.example.com"
+	center := mailingCenter()
+	for _, test := range []struct {
+		group  string
+		groups []string
+		works  bool
+	}{
+		{"", []string{""}, true}, {"", []string{"berlin"}, false}, {"berlin", []string{""}, false},
+		{"berlin", []string{"rome", "berlin"}, true}, {"oslo", []string{"rome", "berlin"}, false},
+	} {
+		e.Spec.Placement.WorkerGroup = test.group
+		b := readerBuilder(t, e, center)
+		for _, i := range admission.Indexes() {
+			b = b.WithIndex(i.Object, i.Name, i.Extract)
+		}
+		reader := b.Build()
+		workers := &fakeWorkers{}
+		m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db, groups: test.groups}
+		_, err = m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
+		must(t, err)
+		if len(workers.applied) == 1 != test.works || len(workers.removed) == 1 == test.works {
+			t.Errorf("group %q at a manager of %q: %d begun, %d stopped", test.group, test.groups, len(workers.applied), len(workers.removed))
+		}
+	}
+
+	k := &accountKind{Client: readerOf(t), store: db}
+	show := func() (reason string, again time.Duration) {
+		t.Helper()
+		s := newScope(nil, 1)
+		must(t, k.showWorker(t.Context(), e, center, s))
+		return s.conditions[0].Reason, s.requeueAfter
+	}
+	report := func() {
+		config, err := mailConfig(t.Context(), readerOf(t), e, center)
+		must(t, err)
+		must(t, db.PutAccountStatus(t.Context(), store.AccountStatus{Account: storeKey(e), SMTP: remote.ReasonReady, ConfigHash: config.Hash()}))
+	}
+	serve := func(group string) store.Lease {
+		lease, _, err := db.AcquireLease(t.Context(), groupLeaseName(group), "a manager", time.Minute)
+		must(t, err)
+		return lease
+	}
+	e.Spec.Placement.WorkerGroup = "berlin"
+	report()
+	if reason, again := show(); reason != v1alpha1.ReasonNoWorker || again == 0 {
+		t.Errorf("nobody serves berlin: %s, looks again after %s", reason, again)
+	}
+	lease := serve("berlin")
+	if reason, again := show(); reason != remote.ReasonReady || again == 0 {
+		t.Errorf("berlin is served: %s, looks again after %s", reason, again)
+	}
+	must(t, db.ReleaseLease(t.Context(), lease))
+	e.Spec.Placement.WorkerGroup, e.Spec.SMTP.Host = "", "another.example.com"
+	if reason, _ := show(); reason != v1alpha1.ReasonNoWorker {
+		t.Errorf("nobody serves accounts without a group: %s", reason)
+	}
+	serve("")
+	if reason, _ := show(); reason != remote.ReasonConnecting {
+		t.Errorf("waiting for a worker: %s", reason)
+	}
+	report()
+	if reason, again := show(); reason != remote.ReasonReady || again != 0 {
+		t.Errorf("taken up: %s, looks again after %s", reason, again)
+	}
+}
+
+// A group is served until the last of its managers ends.
+func TestGroupKeeper(t *testing.T) {
+	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	must(t, err)
+	defer func() { _ = db.Close() }()
+	keep := func(holder string, groups ...string) (stop func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		k := &groupKeeper{store: db, groups: groups, holder: holder, renew: 5 * time.Millisecond}
+		done := make(chan error, 1)
+		go func() { done <- k.Start(ctx) }()
+		return func() {
+			cancel()
+			must(t, <-done)
+		}
+	}
+	await := func(group string, want bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+			held, err := db.LeaseHeld(t.Context(), groupLeaseName(group))
+			must(t, err)
+			if held == want {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("group %q is served: %v", group, held)
+			}
+		}
+	}
+	first, second := keep("one", "berlin", ""), keep("two", "berlin")
+	await("berlin", true)
+	await("", true)
+	first()
+	await("", false)
+	await("berlin", true) // by the second, now or at its next turn
+	second()
+	await("berlin", false)
+}

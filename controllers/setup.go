@@ -35,6 +35,10 @@ type Options struct {
 	OnCAChange func(func())
 	// Workers of mailboxes on this replica.
 	Workers mailWorkers
+	// WorkerGroups are the groups of accounts that they work on; none: the accounts without one.
+	WorkerGroups []string
+	// Holder names this process in leases.
+	Holder string
 }
 
 // workersPerKind is how many objects of one kind are worked on at a time. A pass waits for the store and the API server most
@@ -201,7 +205,14 @@ func (w *wiring) addAccounts() error {
 
 func (w *wiring) addMailboxes() error {
 	everyReplica := false
-	r := &mailboxes{Client: w.c, checker: w.checker, workers: w.o.Workers, queues: w.o.Store}
+	groups := w.o.WorkerGroups
+	if len(groups) == 0 {
+		groups = []string{""}
+	}
+	if err := w.mgr.Add(&groupKeeper{store: w.o.Store, groups: groups, holder: w.o.Holder, renew: groupRenew}); err != nil {
+		return err
+	}
+	r := &mailboxes{Client: w.c, checker: w.checker, workers: w.o.Workers, queues: w.o.Store, groups: groups}
 	return ctrl.NewControllerManagedBy(w.mgr).Named("mailboxes").WithOptions(controller.Options{NeedLeaderElection: &everyReplica}).
 		For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).

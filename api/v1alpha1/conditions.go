@@ -162,6 +162,7 @@ const (
 	ReasonAcceptAny         = "AcceptAny"
 	ReasonAcceptAnyDenied   = "AcceptAnyDenied"
 	ReasonSecurityNone      = "SecurityNone"
+	ReasonNoWorker          = "NoWorker"
 
 	ReasonUnknownVariables  = "UnknownVariables"
 	ReasonReferenceMissing  = "ReferenceMissing"

@@ -50,6 +50,11 @@ type EmailAccountSpec struct {
 	// +kubebuilder:default=Active
 	State ActiveState `json:"state,omitempty"`
 
+	// placement of the account's mail worker.
+	// +optional
+	// +kubebuilder:default={}
+	Placement EmailPlacement `json:"placement,omitempty"`
+
 	// service that hosts the mailbox. Gmail, Yahoo, Hotmail and Outlook365 bring host, port and security of both servers, which
 	// status.effective shows and imap and smtp then may not set. Custom: imap and smtp say where. Default Custom.
 	// +optional
@@ -118,6 +123,16 @@ type EmailAccountSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Notification EmailNotification `json:"notification,omitempty"`
+}
+
+// EmailPlacement says which managers work on an account.
+type EmailPlacement struct {
+	// workerGroup: only managers started with --worker-group of this name connect to the account's servers, for example those in a network that reaches them.
+	// While there is none, nothing is fetched or sent, reason NoWorker. Default: the managers without that flag.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`
+	WorkerGroup string `json:"workerGroup,omitempty"`
 }
 
 // EmailPurpose is what an account is for.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -55,6 +56,7 @@ type managerOptions struct {
 	certIPs                       []net.IP
 	origins                       []string
 	clientLogs                    string
+	workerGroups                  []string
 	qps                           float32
 	verbose                       bool
 }
@@ -85,6 +87,7 @@ func managerCommand() *cobra.Command {
 	f.IPSliceVar(&o.certIPs, "certificate-ip", nil, "IP addresses of that certificate")
 	f.StringSliceVar(&o.origins, "desk-allowed-origin", nil, "web origin whose pages may call the desk API, scheme://host[:port]")
 	f.StringVar(&o.clientLogs, "client-log-directory", "", "where logs of agents' clients are kept for centers with clientLogs.sink Volume; without it they are refused")
+	f.StringSliceVar(&o.workerGroups, "worker-group", nil, "work on the EmailAccounts whose placement.workerGroup is this one, may be repeated; without it on those that name none")
 	f.Float32Var(&o.qps, "kube-api-qps", 500, "requests a second to the API server")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log details")
 	return cmd
@@ -202,11 +205,16 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 	link := pbxlink.NewServer(pbxlink.Options{
 		Authenticate: controllers.LinkTokens{Reader: mgr.GetClient()}.Authenticate, Observer: observer, Logger: logger.With("part", "link"),
 	})
-	workers := mail.NewSupervisor(db, mail.Options{Log: logger.With("part", "mail"), Registerer: metrics.Registry,
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding the host's name: %w", err)
+	}
+	holder := host + "/" + uuid.NewString()
+	workers := mail.NewSupervisor(db, mail.Options{Holder: holder, Log: logger.With("part", "mail"), Registerer: metrics.Registry,
 		Vault: controllers.TokenVault{Reader: mgr.GetAPIReader(), Writer: mgr.GetClient()}})
-	err := controllers.Setup(ctx, mgr, controllers.Options{
+	err = controllers.Setup(ctx, mgr, controllers.Options{
 		Store: db, Link: link, Observer: observer, LinkServer: o.linkServer, CABundle: cert.CABundle, OnCAChange: cert.OnChange,
-		Workers: workers,
+		Workers: workers, WorkerGroups: o.workerGroups, Holder: holder,
 	})
 	if err != nil {
 		return err

@@ -134,6 +134,8 @@ type Mail interface {
 	// would last more than an hour is from before the clock was put back, and free.
 	AcquireLease(ctx context.Context, name, holder string, ttl time.Duration) (l Lease, ok bool, err error)
 	ReleaseLease(ctx context.Context, l Lease) error
+	// LeaseHeld reports whether anybody holds the lease.
+	LeaseHeld(ctx context.Context, name string) (bool, error)
 
 	GetMailbox(ctx context.Context, account Key, mailbox string) (MailboxState, error)
 	// SetMailbox starts a new epoch (uidvalidity) of a mailbox, or records how far it was looked through.

@@ -42,6 +42,20 @@ func (db *DB) ReleaseLease(ctx context.Context, l Lease) error {
 	})
 }
 
+// LeaseHeld implements Mail.
+func (db *DB) LeaseHeld(ctx context.Context, name string) (bool, error) {
+	c := db.read()
+	now, err := c.now(ctx, db.clock)
+	if err != nil {
+		return false, fmt.Errorf("store: lease %s: %w", name, err)
+	}
+	held, err := one(ctx, c, scalar[bool], "SELECT COUNT(*) > 0 FROM leases WHERE name = ? AND expires > ? AND expires <= ?", name, now, now+longestLease.Microseconds())
+	if err != nil {
+		return false, fmt.Errorf("store: lease %s: %w", name, err)
+	}
+	return held, nil
+}
+
 // freeLeases takes every lease from its holder; the next one gets a new fence.
 func (db *DB) freeLeases(ctx context.Context) error {
 	return db.write(ctx, "free leases", func(t *tx) error {

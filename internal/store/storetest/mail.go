@@ -25,7 +25,15 @@ func testLeases(t *testing.T, open Open) {
 		}
 		return l
 	}
+	held := func(want bool) {
+		t.Helper()
+		if got, err := s.LeaseHeld(ctx, "mail/x"); err != nil || got != want {
+			t.Fatalf("held %v, %v, want %v", got, err, want)
+		}
+	}
+	held(false)
 	a := acquire("a", true)
+	held(true)
 	acquire("b", false)
 	clk.advance(50 * time.Second)
 	if renewed := acquire("a", true); renewed != a {
@@ -34,6 +42,7 @@ func testLeases(t *testing.T, open Open) {
 	clk.advance(50 * time.Second)
 	acquire("b", false)
 	clk.advance(20 * time.Second)
+	held(false)
 	b := acquire("b", true)
 	if b.Fence <= a.Fence {
 		t.Fatalf("fence %d after %d", b.Fence, a.Fence)
@@ -46,6 +55,7 @@ func testLeases(t *testing.T, open Open) {
 	if err := s.ReleaseLease(ctx, b); err != nil {
 		t.Fatal(err)
 	}
+	held(false)
 	if again := acquire("a", true); again.Fence <= b.Fence {
 		t.Fatalf("fence %d after %d", again.Fence, b.Fence)
 	}
