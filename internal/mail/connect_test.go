@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,26 @@ func TestSecurities(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A mailbox may have any name; on the wire it is in modified UTF-7 (RFC 3501 section 5.1.3), and people read it as it is.
+func TestMailboxNames(t *testing.T) {
+	r := newRig(t)
+	const name = "Ärger & Entwürfe 日本"
+	c := r.client("support")
+	defer func() { _ = c.Close() }()
+	r.Expect(c.Create(name, nil).Wait()).To(Succeed())
+	stored, err := filepath.Glob(filepath.Join(r.dovecot.Maildir("support"), ".&AMQ-rger &- Entw&APw-rfe &ZeVnLA-"))
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(stored).To(HaveLen(1), "as the server has it")
+	r.Expect(r.append(c, name, letter("one", "x"))).To(Succeed())
+	r.cfg.IMAP.Mailbox = name
+	s, _ := r.run(fast(), r.cfg)
+	r.awaitCount(1)
+	r.cfg.IMAP.Mailbox = "Ärger"
+	s.Apply(r.cfg)
+	r.awaitIMAP("support", ReasonMailboxNotFound)
+	r.Expect(r.status("support").IMAPMessage).To(And(ContainSubstring(`the mailbox "Ärger" cannot be opened`), ContainSubstring(`"`+name+`"`)))
 }
 
 // pins are the fingerprint of the certificate that a server shows, and another one.
