@@ -19,7 +19,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// T1-193..201: the name of a header is case-blind, its value exact; what is filtered stays unseen, and a changed
+// The name of a header is case-blind, its value exact; what is filtered stays unseen, and a changed
 // filter looks again.
 func TestHeaderFilters(t *testing.T) {
 	r := newRig(t)
@@ -114,7 +114,7 @@ func TestPolling(t *testing.T) {
 	}
 }
 
-// E-13: what was there before the account was connected is not imported.
+// What was there before the account was connected is not imported.
 func TestFromNow(t *testing.T) {
 	r := newRig(t)
 	r.put("support", letter("old", "x"), letter("older", "x"))
@@ -131,7 +131,7 @@ func TestFromNow(t *testing.T) {
 	r.Expect(unseen).To(Equal(2), "old mails are left as they are")
 }
 
-// E-02: a mailbox made anew numbers its mails from one; nothing is missed and nothing is doubled.
+// A mailbox made anew numbers its mails from one; nothing is missed and nothing is doubled.
 func TestUIDValidityChanges(t *testing.T) {
 	for _, initial := range []InitialSync{All, FromNow} {
 		t.Run(string(initial), func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestUIDValidityChanges(t *testing.T) {
 	}
 }
 
-// E-16, E-17: identity is the content; an empty Message-ID identifies nothing.
+// Identity is the content; an empty Message-ID identifies nothing.
 func TestIdentity(t *testing.T) {
 	r := newRig(t)
 	nameless := func(body string) string {
@@ -234,7 +234,7 @@ func TestHostileMail(t *testing.T) {
 	r.Expect(unseen).To(BeZero())
 }
 
-// E-08: size is bounded by the account's limit, and memory by the process's budget.
+// Size is bounded by the account's limit, and memory by the process's budget.
 func TestBigMail(t *testing.T) {
 	r := newRig(t)
 	attachment := make([]byte, 30<<20)

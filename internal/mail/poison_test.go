@@ -92,7 +92,7 @@ func TestBodiesBeforeUIDs(t *testing.T) {
 }
 
 // One mail whose body breaks the connection each time does not keep the others back, and is quarantined with its
-// header in the end (E-06, E-10).
+// header in the end.
 func TestPoisonedMail(t *testing.T) {
 	r, server := scripted(t, three()...)
 	server.Handle("UID FETCH", func(c *imaptest.Conn, args string) bool {
@@ -156,7 +156,7 @@ func TestReadOnlyMailbox(t *testing.T) {
 	r.Expect(fetches).To(Equal(1))
 }
 
-// A server that hangs in the middle is left, and the mail is there after the next connection (E-07).
+// A server that hangs in the middle is left, and the mail is there after the next connection.
 func TestHangingServer(t *testing.T) {
 	r, server := scripted(t, three()...)
 	var hung atomic.Bool

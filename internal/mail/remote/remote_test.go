@@ -97,7 +97,7 @@ func handshake(t *testing.T, addr string, s Server) (string, error) {
 	return seen, Classify(t.Context(), tls.Client(conn, config).HandshakeContext(t.Context()))
 }
 
-// T1-182: the message has all that is needed to decide about the certificate.
+// The message has all that is needed to decide about the certificate.
 func TestCertificates(t *testing.T) {
 	tomorrow := time.Now().Add(24 * time.Hour)
 	addr, roots, fingerprint := server(t, tomorrow, "mail.test", "imap.test")
