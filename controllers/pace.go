@@ -12,9 +12,11 @@ const (
 	minGap = time.Second
 	// unchangedGap follows a snapshot that was the same as the one before.
 	unchangedGap = 100 * time.Millisecond
-	floodSize    = 20
-	floodCalm    = 700 * time.Millisecond
-	maxHold      = time.Minute
+	// More than floodSize changes within floodWindow are a flood, however slowly a busy machine applies them.
+	floodSize   = 20
+	floodWindow = 10 * time.Second
+	floodCalm   = 700 * time.Millisecond
+	maxHold     = time.Minute
 	// A flood that was only catching its breath goes on within floodTail of its snapshot; it has to pause for twice as long before the next one.
 	floodTail = 3 * time.Second
 	maxCalm   = 6 * time.Second
@@ -24,7 +26,9 @@ const (
 type pace struct {
 	changed     map[string]bool
 	first, last time.Time
-	flushed     time.Time
+	// recent are the times of changes within floodWindow, those of an object that was waiting already left out.
+	recent  []time.Time
+	flushed time.Time
 	// flooded is when the last snapshot of a flood was made, calm how long its rest has to pause.
 	flooded time.Time
 	calm    time.Duration
@@ -35,7 +39,7 @@ func (p *pace) wait(now time.Time) time.Duration {
 	if gap := minGap - now.Sub(p.flushed); gap > 0 {
 		return gap
 	}
-	if len(p.changed) <= floodSize && !p.goesOn() {
+	if !p.floods(now) && !p.goesOn() {
 		return 0
 	}
 	calm := floodCalm
@@ -45,12 +49,25 @@ func (p *pace) wait(now time.Time) time.Duration {
 	return max(0, min(calm-now.Sub(p.last), maxHold-now.Sub(p.first)))
 }
 
+// floods tells that so much changes that snapshots wait for a pause.
+func (p *pace) floods(now time.Time) bool {
+	old := 0
+	for old < len(p.recent) && now.Sub(p.recent[old]) > floodWindow {
+		old++
+	}
+	p.recent = p.recent[old:]
+	return len(p.recent) > floodSize
+}
+
 // goesOn tells that the changes are the rest of a flood.
 func (p *pace) goesOn() bool { return p.first.Sub(p.flooded) < floodTail }
 
 func (p *pace) note(object string, now time.Time) {
 	if len(p.changed) == 0 {
 		p.first = now
+	}
+	if !p.changed[object] {
+		p.recent = append(p.recent, now)
 	}
 	p.changed[object] = true
 	p.last = now
@@ -60,7 +77,7 @@ func (p *pace) flush(now time.Time) {
 	switch {
 	case p.goesOn():
 		p.flooded, p.calm = now, min(2*p.calm, maxCalm)
-	case len(p.changed) > floodSize:
+	case p.floods(now):
 		p.flooded, p.calm = now, 2*floodCalm
 	}
 	clear(p.changed)

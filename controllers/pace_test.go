@@ -32,6 +32,7 @@ func TestPace(t *testing.T) {
 		"two changes a moment apart":                  {[]change{{0, 1}, {100 * time.Millisecond, 1}}, 2, time.Second},
 		"a trickle goes out every second":             {flood(500*time.Millisecond, 10*time.Second), 11, 11 * time.Second},
 		"a thousand changes in twenty seconds":        {flood(20*time.Millisecond, 20*time.Second), 3, 22 * time.Second},
+		"a thousand changes in a hundred seconds":     {flood(100*time.Millisecond, 100*time.Second), 5, 104 * time.Second},
 		"a flood without end is held for a minute":    {flood(20*time.Millisecond, 150*time.Second), 5, 153 * time.Second},
 		"a flood that catches its breath":             {breathless, 5, 104 * time.Second},
 		"a thousand at the same moment after a first": {[]change{{0, 1}, {10 * time.Millisecond, 1000}}, 2, 2 * time.Second},
