@@ -60,7 +60,7 @@ func (p *pace) floods(now time.Time) bool {
 }
 
 // goesOn tells that the changes are the rest of a flood.
-func (p *pace) goesOn() bool { return p.first.Sub(p.flooded) < floodTail }
+func (p *pace) goesOn() bool { return !p.flooded.IsZero() && p.first.Sub(p.flooded) < floodTail }
 
 func (p *pace) note(object string, now time.Time) {
 	if len(p.changed) == 0 {

@@ -40,6 +40,7 @@ func TestPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 			p := &pace{changed: map[string]bool{}}
+			p.flush(start.Add(-minGap)) // of a PBX that was there before anything changed
 			snapshots, pending, n := 0, false, 0
 			var last time.Duration
 			end := c.changes[len(c.changes)-1].at + 2*maxHold
