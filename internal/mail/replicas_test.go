@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func TestReplicasOnPostgres(t *testing.T) {
 		r.put(name, mails...)
 	}
 	others := open()
+	var running sync.WaitGroup
 	for round := range 6 {
 		st, o := r.store, fast()
 		if round%2 == 1 {
@@ -54,7 +56,7 @@ func TestReplicasOnPostgres(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- s.Run(ctx) }()
+		running.Go(func() { done <- s.Run(ctx) })
 		// It dies while the next one is already waiting for its leases.
 		t.Cleanup(func() { cancel() })
 		if round < 5 {
@@ -68,6 +70,7 @@ func TestReplicasOnPostgres(t *testing.T) {
 		cancel()
 		r.Eventually(done, 30*time.Second).Should(Receive(BeNil()))
 	}
+	running.Wait()
 	for _, i := range r.interactions() {
 		r.Expect(i.MessageCount).To(Equal(1))
 	}
