@@ -60,14 +60,10 @@ func unlock(ctx context.Context, cl client.Client, name types.NamespacedName, ti
 		at = locked.Add(time.Second)
 	}
 	value := at.UTC().Format(time.RFC3339)
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.UnlockAnnotation: value}}})
-	if err != nil {
+	if err := annotate(ctx, cl, &a, v1alpha1.UnlockAnnotation, value); err != nil || timeout == 0 {
 		return err
 	}
-	if err := cl.Patch(ctx, &a, client.RawPatch(types.MergePatchType, patch)); err != nil || timeout == 0 {
-		return err
-	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
 		if err := cl.Get(ctx, name, &a); err != nil {
 			return false, err
 		}

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"iter"
+	"slices"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -60,4 +65,28 @@ func (c *cluster) connect() (client.Client, string, error) {
 	}
 	cl, err := client.New(config, client.Options{Scheme: scheme})
 	return cl, namespace, err
+}
+
+// pageSize of lists, as kubectl has it.
+const pageSize = 500
+
+// pages fills list with one page after the other; each step has the page, or why there is none.
+func pages(ctx context.Context, cl client.Client, list client.ObjectList, opts ...client.ListOption) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for more := true; more; more = list.GetContinue() != "" {
+			err := cl.List(ctx, list, slices.Concat(opts, []client.ListOption{client.Limit(pageSize), client.Continue(list.GetContinue())})...)
+			if !yield(err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// annotate asks the manager for something: it sets one annotation, whatever else of the object has changed meanwhile.
+func annotate(ctx context.Context, cl client.Client, o client.Object, name, value string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{name: value}}})
+	if err != nil {
+		return err
+	}
+	return cl.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch))
 }

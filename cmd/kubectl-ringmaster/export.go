@@ -14,9 +14,6 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/importer"
 )
 
-// pageSize of lists, as kubectl has it.
-const pageSize = 500
-
 func exportCommand(c *cluster) *cobra.Command {
 	var format, selector string
 	cmd := &cobra.Command{Use: "export", Short: "Write what is in the cluster so that it can be applied again"}
@@ -45,9 +42,8 @@ YAML with kubectl apply, CSV with kubectl ringmaster import csv.`,
 			}
 			list := v1alpha1.AgentList{}
 			var all []v1alpha1.Agent
-			for more := true; more; more = list.Continue != "" {
-				if err := cl.List(cmd.Context(), &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: parsed},
-					client.Limit(pageSize), client.Continue(list.Continue)); err != nil {
+			for err := range pages(cmd.Context(), cl, &list, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: parsed}) {
+				if err != nil {
 					return err
 				}
 				all = append(all, list.Items...)
@@ -87,8 +83,8 @@ func exportCenter(ctx context.Context, cl client.Client, namespace string, w io.
 		// As the API server has them: a typed object would lose what says something by being empty.
 		var list unstructured.UnstructuredList
 		list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind + "List"))
-		for more := true; more; more = list.GetContinue() != "" {
-			if err := cl.List(ctx, &list, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(list.GetContinue())); err != nil {
+		for err := range pages(ctx, cl, &list, client.InNamespace(namespace)) {
+			if err != nil {
 				return fmt.Errorf("%s: %w", kind, err)
 			}
 			if err := importer.ExportObjects(w, list.Items); err != nil {

@@ -11,40 +11,24 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
-	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
 // What is exported from one namespace and applied to another is exported from there just the same: everything of the sample center, which has
 // every kind.
 func TestExportCenter(t *testing.T) {
-	cp := env.Control(t)
-	if _, err := envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true}); err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(cp.Config, client.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	center := func(objects []unstructured.Unstructured) string {
-		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "export-"}}
-		if err := c.Create(t.Context(), ns); err != nil {
-			t.Fatal(err)
-		}
+		c, ns, in := namespaceOf(t)
 		for _, o := range objects {
 			o.SetNamespace(ns.Name)
 			if err := c.Create(t.Context(), &o); err != nil {
 				t.Fatal(err)
 			}
 		}
-		out := run(t, "", "export", "center", "--kubeconfig", cp.Kubeconfig, "-n", ns.Name)
+		out := run(t, "", in("export", "center")...)
 		out.check(t, 0, "kind: ContactCenter\n", "")
 		return out.stdout
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -235,11 +234,7 @@ func askFor(ctx context.Context, cl client.Client, a *v1alpha1.Agent) (string, e
 		at = before.Add(time.Second)
 	}
 	value := at.UTC().Format(time.RFC3339)
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.InviteAnnotation: value}}})
-	if err != nil {
-		return "", err
-	}
-	return value, cl.Patch(ctx, a, client.RawPatch(types.MergePatchType, patch))
+	return value, annotate(ctx, cl, a, v1alpha1.InviteAnnotation, value)
 }
 
 // awaitInvitations prints what became of each, as the manager gets to it.

@@ -5,38 +5,23 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
-	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
 func TestInvite(t *testing.T) {
-	cp := env.Control(t)
+	c, ns, in := namespaceOf(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true})
-	must(err)
-	scheme := runtime.NewScheme()
-	must(v1alpha1.AddToScheme(scheme))
-	must(clientgoscheme.AddToScheme(scheme))
-	c, err := client.New(cp.Config, client.Options{Scheme: scheme})
-	must(err)
 	ctx := t.Context()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
-	must(c.Create(ctx, ns))
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: ns.Name, Name: name} }
-	in := func(args ...string) []string { return append(args, "--kubeconfig", cp.Kubeconfig, "-n", ns.Name) }
 
 	run(t, "", in("invite", "alice")...).check(t, exitFailure, "", "has no ContactCenter")
 	center := &v1alpha1.ContactCenter{ObjectMeta: meta("acme"), Spec: v1alpha1.ContactCenterSpec{DisplayName: "Acme"}}

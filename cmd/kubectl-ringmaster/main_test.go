@@ -129,27 +129,31 @@ func TestWhatCannotBeRead(t *testing.T) {
 	run(t, "", "version").check(t, 0, version, "")
 }
 
-// The state of a center and its agents, from the real API server.
-func TestStatusAndExport(t *testing.T) {
+// namespaceOf makes an empty namespace at the real API server, in adds to a command line where that is.
+func namespaceOf(t *testing.T) (c client.Client, ns *corev1.Namespace, in func(args ...string) []string) {
+	t.Helper()
 	cp := env.Control(t)
-	if _, err := envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true}); err != nil {
-		t.Fatal(err)
-	}
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{v1alpha1.AddToScheme, clientgoscheme.AddToScheme} {
-		if err := add(scheme); err != nil {
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	c, err := client.New(cp.Config, client.Options{Scheme: scheme})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
-	if err := c.Create(t.Context(), ns); err != nil {
-		t.Fatal(err)
-	}
-	in := func(args ...string) []string { return append(args, "--kubeconfig", cp.Kubeconfig, "-n", ns.Name) }
+	_, err := envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true})
+	must(err)
+	scheme := runtime.NewScheme()
+	must(v1alpha1.AddToScheme(scheme))
+	must(clientgoscheme.AddToScheme(scheme))
+	c, err = client.New(cp.Config, client.Options{Scheme: scheme})
+	must(err)
+	ns = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
+	must(c.Create(t.Context(), ns))
+	return c, ns, func(args ...string) []string { return append(args, "--kubeconfig", cp.Kubeconfig, "-n", ns.Name) }
+}
+
+// The state of a center and its agents, from the real API server.
+func TestStatusAndExport(t *testing.T) {
+	c, ns, in := namespaceOf(t)
 	run(t, "", in("status")...).check(t, exitFailure, "ContactCenterMissing", "")
 
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: ns.Name, Name: name} }

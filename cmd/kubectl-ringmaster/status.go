@@ -90,8 +90,8 @@ func look(ctx context.Context, cl client.Client, namespace string) (*state, erro
 	s := &state{namespace: namespace, counts: map[string]count{}}
 	for _, k := range kinds {
 		list := k.list()
-		for more := true; more; more = list.GetContinue() != "" {
-			if err := cl.List(ctx, list, client.InNamespace(namespace), client.Limit(pageSize), client.Continue(list.GetContinue())); err != nil {
+		for err := range pages(ctx, cl, list, client.InNamespace(namespace)) {
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", k.name, err)
 			}
 			if err := meta.EachListItem(list, func(o runtime.Object) error { return s.add(k.name, o) }); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,14 +52,10 @@ func verify(ctx context.Context, cl client.Client, name types.NamespacedName, ti
 		return nil, errors.New("spec.state is Inactive: nothing is tried")
 	}
 	value := time.Now().UTC().Format(time.RFC3339Nano) // another one each time
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{v1alpha1.VerifyAnnotation: value}}})
-	if err != nil {
+	if err := annotate(ctx, cl, &e, v1alpha1.VerifyAnnotation, value); err != nil {
 		return nil, err
 	}
-	if err := cl.Patch(ctx, &e, client.RawPatch(types.MergePatchType, patch)); err != nil {
-		return nil, err
-	}
-	err = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, timeout, true, func(ctx context.Context) (bool, error) {
 		if err := cl.Get(ctx, name, &e); err != nil {
 			return false, err
 		}

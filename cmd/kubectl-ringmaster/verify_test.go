@@ -6,35 +6,21 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
-	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
 func TestVerify(t *testing.T) {
-	cp := env.Control(t)
+	c, ns, in := namespaceOf(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := envtest.InstallCRDs(cp.Config, envtest.CRDInstallOptions{Paths: []string{"../../config/crd/bases"}, ErrorIfPathMissing: true})
-	must(err)
-	scheme := runtime.NewScheme()
-	must(v1alpha1.AddToScheme(scheme))
-	must(clientgoscheme.AddToScheme(scheme))
-	c, err := client.New(cp.Config, client.Options{Scheme: scheme})
-	must(err)
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}
-	must(c.Create(t.Context(), ns))
 	e := &v1alpha1.EmailAccount{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "support"}, Spec: v1alpha1.EmailAccountSpec{
 		Key: "S", Address: "support@example.com", Authentication: v1alpha1.EmailAuthentication{Type: "None"},
 	}}
@@ -42,7 +28,7 @@ func TestVerify(t *testing.T) {
 	must(c.Create(t.Context(), e))
 	verify := func(timeout string) outcome {
 		t.Helper()
-		return run(t, "", "verify", "support", "--timeout", timeout, "--kubeconfig", cp.Kubeconfig, "-n", ns.Name)
+		return run(t, "", in("verify", "support", "--timeout", timeout)...)
 	}
 
 	// Nobody reconciles here: what the manager does is done below.
