@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -302,19 +301,11 @@ func TestInvitationsReady(t *testing.T) {
 			if err := showInvitations(t.Context(), readerOf(t, c.objects...), c.center, s); err != nil {
 				t.Fatal(err)
 			}
-			var status v1alpha1.CommonStatus
-			s.summarize(&status)
-			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionInvitationsReady)
-			want := metav1.ConditionFalse
+			want := metav1.Condition{Type: v1alpha1.ConditionInvitationsReady, Status: metav1.ConditionFalse, Reason: c.reason, Message: c.message}
 			if c.reason == "" {
-				c.reason, want = v1alpha1.ReasonSucceeded, metav1.ConditionTrue
+				want.Status, want.Reason = metav1.ConditionTrue, v1alpha1.ReasonSucceeded
 			}
-			if got == nil || got.Status != want || got.Reason != c.reason || got.Message != c.message {
-				t.Fatalf("%+v", got)
-			}
-			if is := ready(&status); is.Status != metav1.ConditionTrue {
-				t.Fatalf("it counts for Ready: %+v", is)
-			}
+			besideReady(t, s, want)
 		})
 	}
 }

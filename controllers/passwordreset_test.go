@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -137,15 +136,7 @@ func TestPasswordResetReady(t *testing.T) {
 			if err := showPasswordReset(t.Context(), readerOf(t, objects...), c.center, s); err != nil {
 				t.Fatal(err)
 			}
-			var status v1alpha1.CommonStatus
-			s.summarize(&status)
-			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionPasswordResetReady)
-			if got == nil || got.Status != c.status || got.Reason != c.reason || got.Message != c.message {
-				t.Fatalf("%+v", got)
-			}
-			if is := ready(&status); is.Status != metav1.ConditionTrue {
-				t.Fatalf("it counts for Ready: %+v", is)
-			}
+			besideReady(t, s, metav1.Condition{Type: v1alpha1.ConditionPasswordResetReady, Status: c.status, Reason: c.reason, Message: c.message})
 		})
 	}
 }

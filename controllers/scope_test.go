@@ -117,3 +117,17 @@ func TestRequeueTakesTheEarliestWish(t *testing.T) {
 		t.Errorf("requeue after %s, want a minute give or take a tenth", s.requeueAfter)
 	}
 }
+
+// besideReady wants a condition that is told and does not count for Ready.
+func besideReady(t *testing.T, s *scope, want metav1.Condition) {
+	t.Helper()
+	var status v1alpha1.CommonStatus
+	s.summarize(&status)
+	got := meta.FindStatusCondition(status.Conditions, want.Type)
+	if got == nil || got.Status != want.Status || got.Reason != want.Reason || got.Message != want.Message {
+		t.Fatalf("%+v", got)
+	}
+	if is := ready(&status); is.Status != metav1.ConditionTrue {
+		t.Fatalf("it counts for Ready: %+v", is)
+	}
+}

@@ -301,15 +301,7 @@ func TestSystemMailReady(t *testing.T) {
 			if err := showSystemMail(t.Context(), readerOf(t, objects...), c.center, s); err != nil {
 				t.Fatal(err)
 			}
-			var status v1alpha1.CommonStatus
-			s.summarize(&status)
-			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionSystemMailReady)
-			if got == nil || got.Status != c.status || got.Reason != c.reason || got.Message != c.message {
-				t.Fatalf("%+v", got)
-			}
-			if is := ready(&status); is.Status != metav1.ConditionTrue {
-				t.Fatalf("it counts for Ready: %+v", is)
-			}
+			besideReady(t, s, metav1.Condition{Type: v1alpha1.ConditionSystemMailReady, Status: c.status, Reason: c.reason, Message: c.message})
 		})
 	}
 }
