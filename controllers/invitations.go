@@ -17,9 +17,6 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
 
-// defaultInvitationTTL for centers that were admitted without one.
-const defaultInvitationTTL = 7 * 24 * time.Hour
-
 // byInvitable finds the agents who may be waiting for an invitation.
 const byInvitable = "invitation.possible"
 
@@ -54,8 +51,8 @@ func readyInvitations(ctx context.Context, c client.Reader, center *v1alpha1.Con
 // mail to an agent, with a link of its own. askedAt is zero for one that is sent by itself.
 func (i *invitations) mail(a *v1alpha1.Agent, now, askedAt time.Time) (store.InvitationMail, error) {
 	spec := i.center.Spec.Invitations
-	token, ttl := security.NewToken(), duration(spec.LinkTTL, defaultInvitationTTL)
-	who := personOf(a)
+	token, ttl := security.NewToken(), letter.InvitationTTL(spec)
+	who := letter.PersonOf(a)
 	n := letter.Begin(i.account, who)
 	n.At, n.ID = time.Now(), "invitation/"+storeKey(a).String()
 	m := store.InvitationMail{
@@ -68,10 +65,6 @@ func (i *invitations) mail(a *v1alpha1.Agent, now, askedAt time.Time) (store.Inv
 	var err error
 	m.Mail.Raw, err = message.BuildNotice(n)
 	return m, err
-}
-
-func personOf(a *v1alpha1.Agent) letter.Person {
-	return letter.Person{Name: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email, Extension: a.Status.Extension, Username: a.Username()}
 }
 
 // invite mails the agent a link to set the first password, once, and another when the annotation asks for one. Whether the agent is new is

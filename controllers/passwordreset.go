@@ -38,11 +38,7 @@ func (d DeskSide) PasswordReset(ctx context.Context, namespace string) (*desk.Pa
 	if reason != "" {
 		texts = nil // the condition says why; agents get the text that is built in
 	}
-	spec := center.Spec.Security.PasswordReset
-	ttl := defaultLinkTTL
-	if spec.LinkTTL != nil {
-		ttl = spec.LinkTTL.Duration
-	}
+	ttl := duration(center.Spec.Security.PasswordReset.LinkTTL, defaultLinkTTL)
 	return &desk.PasswordReset{TTL: ttl, Mail: func(a store.Agent, token string, expires time.Time) (store.SystemMail, error) {
 		return resetMail(center, account, texts, a, token, expires)
 	}}, nil

@@ -28,9 +28,6 @@ import (
 // errSomeNotInvited: the lines printed say who and why.
 var errSomeNotInvited = errors.New("not everybody was invited")
 
-// previewTTL is the default of spec.invitations.linkTTL.
-const previewTTL = 7 * 24 * time.Hour
-
 type inviteOptions struct {
 	names          []string
 	team, selector string
@@ -200,13 +197,9 @@ func preview(out io.Writer, center *v1alpha1.ContactCenter, texts *v1alpha1.Mess
 	if err := t.Flush(); err != nil || first == nil {
 		return err
 	}
-	ttl := previewTTL
-	if d := center.Spec.Invitations.LinkTTL; d != nil {
-		ttl = d.Duration
-	}
-	p := letter.Person{Name: first.Spec.FullName, Alias: first.Spec.Alias, Email: first.Spec.Email, Extension: first.Status.Extension, Username: first.Username()}
+	spec := center.Spec.Invitations
 	var n message.Notice
-	if err := letter.Fill(&n, texts, center, p, letter.NewLink(center.Spec.Invitations.LinkBaseURL, "…", time.Now().Add(ttl))); err != nil {
+	if err := letter.Fill(&n, texts, center, letter.PersonOf(first), letter.NewLink(spec.LinkBaseURL, "…", time.Now().Add(letter.InvitationTTL(spec)))); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "\nThe mail to %s:\n\nSubject: %s\n\n%s\n", first.Name, oneLine(n.Subject), shown(cmp.Or(n.Text, n.HTML)))

@@ -24,6 +24,19 @@ const expiry = "2 January 2006 15:04 UTC"
 // Person is whom a letter is for.
 type Person struct{ Name, Alias, Email, Extension, Username string }
 
+// PersonOf an agent.
+func PersonOf(a *v1alpha1.Agent) Person {
+	return Person{Name: a.Spec.FullName, Alias: a.Spec.Alias, Email: a.Spec.Email, Extension: a.Status.Extension, Username: a.Username()}
+}
+
+// InvitationTTL is how long the link of an invitation holds; the default is for centers that were admitted without one.
+func InvitationTTL(spec *v1alpha1.InvitationsSpec) time.Duration {
+	if spec.LinkTTL == nil {
+		return 7 * 24 * time.Hour
+	}
+	return spec.LinkTTL.Duration
+}
+
 // Link to the page where the password is set.
 type Link struct {
 	URL string
