@@ -159,7 +159,8 @@ func SignInRefused(reason string) bool {
 // count the consumer's time and leave an idle connection without any, so only the owner's count.
 type Conn struct {
 	net.Conn
-	err atomic.Pointer[error]
+	err   atomic.Pointer[error] // the first of any
+	ended atomic.Pointer[error] // of reading
 
 	mu    sync.Mutex // orders Stall and the deadline of a read that begins
 	stall time.Duration
@@ -178,6 +179,9 @@ func (c *Conn) keep(err error) {
 		c.err.CompareAndSwap(nil, &err)
 	}
 }
+
+// Ended reports whether a read failed.
+func (c *Conn) Ended() bool { return c.ended.Load() != nil }
 
 // SetDeadline does nothing: see Conn.
 func (c *Conn) SetDeadline(time.Time) error { return nil }
@@ -202,14 +206,22 @@ func (c *Conn) arm() {
 	_ = c.Conn.SetReadDeadline(t)
 }
 
+// Read fails for good once it failed: a reader that did not expect a stall would otherwise go on in the
+// middle of a literal and take a mail's text for the server's answers.
 func (c *Conn) Read(b []byte) (int, error) {
+	if p := c.ended.Load(); p != nil {
+		return 0, *p
+	}
 	c.mu.Lock()
 	if c.stall > 0 {
 		c.arm()
 	}
 	c.mu.Unlock()
 	n, err := c.Conn.Read(b)
-	c.keep(err)
+	if err != nil {
+		c.keep(err)
+		c.ended.Store(&err)
+	}
 	return n, err
 }
 

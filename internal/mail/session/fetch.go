@@ -160,6 +160,11 @@ func (s *Session) sendFetch(ctx context.Context, set imap.NumSet, options *imap.
 		cmd = s.client.Fetch(set, options)
 		return nil
 	})
+	if err != nil && cmd != nil {
+		// Given up while it was sent: the answer may have begun already, and go-imap's reader would wait
+		// for ever for its literal to be taken.
+		_ = cmd.Close()
+	}
 	return cmd, err
 }
 
@@ -193,6 +198,12 @@ func (s *Session) expect(change int) {
 	} else {
 		s.conn.Stall(0)
 	}
+}
+
+func (s *Session) fetching() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expected > 0
 }
 
 // readBody takes UID and body in whatever order they come.

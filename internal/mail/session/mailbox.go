@@ -166,8 +166,9 @@ func (s *Session) search(ctx context.Context, criteria *imap.SearchCriteria) ([]
 
 // Seen is a STORE of \Seen under way.
 type Seen struct {
-	wait func() error
 	s    *Session
+	done chan struct{}
+	err  error
 }
 
 // MarkSeen starts to set \Seen on mails; Wait for the answer after the next command was sent, so that it
@@ -182,20 +183,28 @@ func (s *Session) MarkUnseen(ctx context.Context, uids []uint32) (*Seen, error) 
 }
 
 func (s *Session) storeSeen(ctx context.Context, op imap.StoreFlagsOp, uids []uint32) (*Seen, error) {
-	var cmd interface{ Close() error }
+	m := &Seen{s: s, done: make(chan struct{})}
 	err := s.within(ctx, s.cfg.CommandTimeout, "STORE", func() error {
-		cmd = s.client.Store(uidSet(uids), &imap.StoreFlags{Op: op, Silent: true, Flags: []imap.Flag{imap.FlagSeen}}, nil)
+		cmd := s.client.Store(uidSet(uids), &imap.StoreFlags{Op: op, Silent: true, Flags: []imap.Flag{imap.FlagSeen}}, nil)
+		// Read from the start, as a Fetch is: an answer that nobody takes stops go-imap's reader.
+		go func() {
+			defer close(m.done)
+			m.err = cmd.Close()
+		}()
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Seen{wait: cmd.Close, s: s}, nil
+	return m, nil
 }
 
 // Wait for the server's answer.
 func (m *Seen) Wait(ctx context.Context) error {
-	return commandError("STORE", m.s.within(ctx, m.s.cfg.CommandTimeout, "STORE", m.wait))
+	return commandError("STORE", m.s.within(ctx, m.s.cfg.CommandTimeout, "STORE", func() error {
+		<-m.done
+		return m.err
+	}))
 }
 
 func uidSet(uids []uint32) imap.UIDSet {

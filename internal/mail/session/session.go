@@ -136,18 +136,18 @@ func (s *Session) greet(ctx context.Context) error {
 	}
 	switch s.cfg.Server.Security {
 	case remote.TLS:
-		secured := tls.Client(s.conn, tlsConfig)
+		secured := tls.Client(wire{s.conn}, tlsConfig)
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return err
 		}
 		s.client = imapclient.New(secured, options)
 	case remote.StartTLS:
-		s.client, err = imapclient.NewStartTLS(s.conn, options)
+		s.client, err = imapclient.NewStartTLS(wire{s.conn}, options)
 		if err != nil {
 			return startTLSError(err)
 		}
 	case remote.None:
-		s.client = imapclient.New(s.conn, options)
+		s.client = imapclient.New(wire{s.conn}, options)
 	default:
 		return &remote.Error{Reason: remote.ReasonNotConfigured, Message: fmt.Sprintf("unknown security %q", s.cfg.Server.Security)}
 	}
@@ -167,6 +167,20 @@ func startTLSError(err error) error {
 		return &remote.Error{Reason: remote.ReasonEncryptionRequired, Message: "the server signed the connection in before it was encrypted", Err: err}
 	}
 	return err
+}
+
+// wire is the connection as go-imap sees it. go-imap ends its commands when a write fails as well as when a
+// read does, and the former while its reader may be handing them an answer; so a failed write only ends the
+// reading, which tells the commands.
+type wire struct{ *remote.Conn }
+
+func (w wire) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if err == nil || w.Ended() { // with no reader left nobody else would end the command
+		return n, err
+	}
+	_ = w.Close()
+	return len(b), nil
 }
 
 func (s *Session) notify() {
@@ -283,7 +297,8 @@ func (s *Session) CertificateSHA256() string { return s.fingerprint }
 // CanIdle reports whether the server offers IDLE.
 func (s *Session) CanIdle() bool { return s.caps.Has(imap.CapIdle) || s.caps.Has(imap.CapIMAP4rev2) }
 
-// Close ends the connection, with LOGOUT when it is healthy. It may be called more than once.
+// Close ends the connection, with LOGOUT when it is healthy and nothing is being fetched. It may be called
+// more than once.
 func (s *Session) Close() {
 	if s.conn == nil {
 		return
@@ -293,7 +308,7 @@ func (s *Session) Close() {
 		return
 	}
 	if s.client.State() == imap.ConnStateAuthenticated || s.client.State() == imap.ConnStateSelected {
-		if !s.broken.Swap(true) {
+		if !s.broken.Swap(true) && !s.fetching() {
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			_ = s.guarded(ctx, func() error { return s.client.Logout().Wait() })
 			cancel()

@@ -379,3 +379,53 @@ func TestCancelEndsEverything(t *testing.T) {
 	_, err := s.Idle(ctx, time.Minute, nil)
 	g.Expect(err).To(MatchError(why))
 }
+
+// A fetch that is given up while it is sent may have been answered already. Its literal must be taken, or
+// go-imap's reader waits for it and the session never closes.
+func TestFetchGivenUp(t *testing.T) {
+	server := imaptest.New(t, imaptest.Mail{UID: 3, Raw: letter})
+	for i := range 300 {
+		s, err := Dial(t.Context(), config(t, server.Addr))
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		_, err = s.Select(t.Context(), "INBOX")
+		NewWithT(t).Expect(err).NotTo(HaveOccurred())
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i)*time.Microsecond, cancel)
+		f, err := s.StartFetch(ctx, map[uint32]int64{3: int64(len(letter))})
+		closes(t, s)
+		if err == nil {
+			_, _ = f.Collect()
+		}
+		cancel()
+	}
+}
+
+// A server that answers STORE with a body nobody asked for does not keep the session open.
+func TestStoreAnsweredWithBody(t *testing.T) {
+	g := NewWithT(t)
+	server := imaptest.New(t, imaptest.Mail{UID: 3, Raw: letter})
+	server.Handle("UID STORE", func(c *imaptest.Conn, _ string) bool {
+		c.Say("* 1 FETCH (UID 3 BODY[] {%d}\r\n%s)", len(letter), letter)
+		return true // and no more
+	})
+	s := selected(t, server)
+	_, err := s.MarkSeen(t.Context(), []uint32{3})
+	g.Expect(err).NotTo(HaveOccurred())
+	time.Sleep(100 * time.Millisecond) // until the answer is there
+	closes(t, s)
+}
+
+// closes fails when Close does not end.
+func closes(t *testing.T, s *Session) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Close()
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the session does not close")
+	}
+}
