@@ -76,6 +76,9 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		return err
 	}
 	showChannels(a, s)
+	if err := k.showName(ctx, a, center, s); err != nil {
+		return err
+	}
 	credentials, err := k.checker.AgentCredentials(ctx, a)
 	if err != nil {
 		return fmt.Errorf("checking the agent's Secrets: %w", err)
@@ -103,6 +106,21 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 		s.ready(v1alpha1.ReasonSucceeded, "extension "+a.Status.Extension+" is in effect")
 	}
 	return k.showPresence(ctx, a, s)
+}
+
+// showName says whether the center accepts the agent's name, where it restricts names. The agent works all the same: it may be older than the rule.
+func (k *agentKind) showName(ctx context.Context, a *v1alpha1.Agent, center *v1alpha1.ContactCenter, s *scope) error {
+	if center.Spec.Validation.NameCharacters != v1alpha1.NameCharactersRestricted {
+		return nil
+	}
+	problems, err := k.checker.AgentName(ctx, a)
+	if err != nil {
+		return fmt.Errorf("checking the agent's name: %w", err)
+	}
+	if !stallOn(s, problems, v1alpha1.ConditionNameAccepted) {
+		s.ok(v1alpha1.ConditionNameAccepted, v1alpha1.ReasonSucceeded, "spec.fullName has no other characters than the ContactCenter permits")
+	}
+	return nil
 }
 
 // allocate gives the agent its number. It stays until the agent is deleted or its spec names another.

@@ -450,8 +450,8 @@ type AgentAccountStatus struct {
 // Agent is a person who answers calls and e-mails.
 //
 // Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent;
-// ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on; AvatarReady with avatar. The last seven do not count for Ready: a phone
-// may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
+// ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on; AvatarReady with avatar; NameAccepted where the ContactCenter restricts
+// names. Registered to AvatarReady do not count for Ready: a phone may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agents,shortName=agt,categories=ringmaster

@@ -14,6 +14,8 @@ const (
 
 	// ConditionExtensionAllocated (Agent): the agent has its internal number.
 	ConditionExtensionAllocated = "ExtensionAllocated"
+	// ConditionNameAccepted (Agent) is present where the ContactCenter restricts names: fullName has no other characters than it permits.
+	ConditionNameAccepted = "NameAccepted"
 	// ConditionPasswordPolicySatisfied (Agent): the sign-in password is set and obeys the policy.
 	ConditionPasswordPolicySatisfied = "PasswordPolicySatisfied"
 	// ConditionPasswordExpired (Agent) is present from warnBefore on, and True when the password must be changed. It does not count for Ready.
@@ -106,6 +108,7 @@ const (
 	ReasonExtensionTaken    = "ExtensionTaken"
 	ReasonUsernameTaken     = "UsernameTaken"
 	ReasonNameEqualsNumber  = "FullNameEqualsExtension"
+	ReasonNameCharacters    = "NameCharactersRestricted"
 	ReasonSecretNotFound    = "SecretNotFound"
 	ReasonSecretKeyMissing  = "SecretKeyMissing"
 	ReasonSecretNotLabelled = "SecretNotLabelled"

@@ -19,6 +19,11 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	Extensions ExtensionsSpec `json:"extensions,omitempty"`
 
+	// validation of what people write into the objects of the center.
+	// +optional
+	// +kubebuilder:default={}
+	Validation ValidationSpec `json:"validation,omitempty"`
+
 	// security of sign-in.
 	// +optional
 	// +kubebuilder:default={}
@@ -64,6 +69,26 @@ type ContactCenterSpec struct {
 	// +kubebuilder:default={}
 	Routing CenterRouting `json:"routing,omitempty"`
 }
+
+// ValidationSpec are rules of the center's own, beyond those that every center has.
+type ValidationSpec struct {
+	// nameCharacters Restricted: fullName of an Agent may hold letters and decimal digits of any script, blanks, backslashes, underscores and hyphens only, for
+	// systems behind the PBX that take no more. Others are refused at admission; agents that were there before go on to work, and their condition NameAccepted is
+	// False. Any: whatever fullName itself permits. Default Any.
+	// +optional
+	// +kubebuilder:default=Any
+	NameCharacters NameCharacters `json:"nameCharacters,omitempty"`
+}
+
+// NameCharacters says what the names of people may be written with.
+// +kubebuilder:validation:Enum=Any;Restricted
+type NameCharacters string
+
+// Values of NameCharacters.
+const (
+	NameCharactersAny        NameCharacters = "Any"
+	NameCharactersRestricted NameCharacters = "Restricted"
+)
 
 // VoiceRules hold for the calls of all agents.
 type VoiceRules struct {

@@ -42,7 +42,7 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 	return firstError(
 		serve(mgr, &v1alpha1.Agent{}, validator[*v1alpha1.Agent]{
 			kind:  kindAgent,
-			check: all(checker.Agent, checker.AgentCredentials),
+			check: all(checker.Agent, checker.AgentName, checker.AgentCredentials),
 			// The annotation takes part in a rule.
 			asked:    func(a *v1alpha1.Agent) any { return []any{a.Spec, a.Annotations[v1alpha1.AllowInsecureWSAnnotation]} },
 			warnings: checker.AgentWarnings,
@@ -92,9 +92,10 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 			asked: func(s *v1alpha1.Schedule) any { return s.Spec },
 		}),
 		serve(mgr, &v1alpha1.ContactCenter{}, validator[*v1alpha1.ContactCenter]{
-			kind:  kindCenter,
-			check: checker.ContactCenter,
-			asked: func(c *v1alpha1.ContactCenter) any { return c.Spec },
+			kind:     kindCenter,
+			check:    checker.ContactCenter,
+			asked:    func(c *v1alpha1.ContactCenter) any { return c.Spec },
+			warnings: checker.ContactCenterWarnings,
 		}),
 		serve(mgr, &corev1.Secret{}, secretValidator{checker}),
 	)

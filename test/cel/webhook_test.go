@@ -208,7 +208,7 @@ func TestWebhooksRefuse(t *testing.T) {
 		return h.object(t, &v1alpha1.Queue{}, "metadata: {name: "+name+"}\nspec: {"+spec+"}")
 	}
 	h.mustCreate(t,
-		h.object(t, &v1alpha1.ContactCenter{}, "metadata: {name: main}"),
+		h.object(t, &v1alpha1.ContactCenter{}, "metadata: {name: main}\nspec: {validation: {nameCharacters: Restricted}}"),
 		h.agent(t, "alice", `extension: "1001", voicemail: {state: Enabled, pinSecretRef: {name: alice, key: code}}`),
 		queue("sales", `number: "2600"`),
 		account("support", "SUPP", "support@example.com"),
@@ -222,6 +222,8 @@ func TestWebhooksRefuse(t *testing.T) {
 		"extension":      {h.agent(t, "bob", `extension: "1001"`), "spec.extension: Duplicate value: extension 1001 belongs to Agent alice"},
 		"queue's number": {h.agent(t, "bob", `extension: "2600"`), "spec.extension: Duplicate value: extension 2600 belongs to Queue sales"},
 		"range":          {h.agent(t, "bob", `extension: "100"`), "spec.extension: Invalid value: extension 100 is in no range of ContactCenter main: 1000 to 9999"},
+		"name": {h.object(t, &v1alpha1.Agent{}, `{metadata: {name: bob}, spec: {fullName: "Bob O'Brien"}}`),
+			`spec.fullName: Invalid value: ContactCenter main permits letters, digits, blanks, \, _ and - only (validation.nameCharacters), not '\''`},
 		"number":         {queue("billing", `number: "2600"`), "spec.number: Duplicate value: number 2600 belongs to Queue sales"},
 		"agent's number": {queue("billing", `number: "1001"`), "spec.number: Duplicate value: number 1001 belongs to Agent alice"},
 		"selector": {queue("billing", `number: "2601", members: [{agentSelector: {matchExpressions: [{key: site, operator: Is}]}}]`),
