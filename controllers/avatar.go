@@ -38,6 +38,9 @@ func newAvatars(c client.Reader, s store.Avatars, files *downloader) *avatars {
 	return &avatars{reader: c, store: s, files: files, slots: make(chan struct{}, 2)}
 }
 
+// madeTo is in what the store knows of a picture's source, so that pictures of another size are made anew.
+var madeTo = fmt.Sprintf("%d/", picture.MaxSide)
+
 // errBusy: others are downloading.
 var errBusy = errors.New("busy")
 
@@ -79,12 +82,12 @@ func (v *avatars) fetch(ctx context.Context, a *v1alpha1.Agent) error {
 		return err
 	}
 	var content []byte
-	source := "url/" + a.Spec.Avatar.URL
+	source := madeTo + "url/" + a.Spec.Avatar.URL
 	if ref := a.Spec.Avatar.ConfigMapKeyRef; ref != nil {
 		if content, err = configMapContent(ctx, v.reader, a.Namespace, *ref, v1alpha1.MaxAvatar); err != nil {
 			return err
 		}
-		source = "sum/" + digestOf(content)
+		source = madeTo + "sum/" + digestOf(content)
 	}
 	if known.Source == source {
 		return nil

@@ -1,5 +1,5 @@
-// Package picture makes a harmless picture of what somebody calls one: it is decoded and written anew, so that nothing is left of what else the
-// file held (comments, positions, other files behind the picture).
+// Package picture makes a small and harmless picture of what somebody calls one: it is decoded and written anew, so that nothing is left of what else the
+// file held (comments, where a photo was taken, other files behind the picture).
 package picture
 
 import (
@@ -10,6 +10,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+
+	"golang.org/x/image/draw"
 )
 
 // Reasons why there is no picture.
@@ -23,30 +25,34 @@ var (
 const (
 	// maxDecoded bounds the memory that a decoded picture takes: 16 million pixels of four bytes.
 	maxDecoded = 64 << 20
-	quality    = 90
+	// longest is the most pixels that a side may have: what a JPEG can have. Scaling takes memory by the side.
+	longest = 1<<16 - 1
+	quality = 90
 )
+
+// MaxSide is the most pixels that a side of what Clean returns has.
+const MaxSide = 512
 
 // one at a time, because of the memory.
 var turn = make(chan struct{}, 1)
 
-// Clean returns the picture alone and its media type. A turn that a camera only noted is lost. Errors: ErrNoPicture, ErrTooLarge.
+// Clean returns the picture alone, the way up that its Exif data say, scaled down until both sides fit into MaxSide, and its media type. Errors: ErrNoPicture,
+// ErrTooLarge.
 func Clean(content []byte) (clean []byte, mediaType string, err error) {
 	turn <- struct{}{}
 	defer func() { <-turn }()
 	config, format, err := image.DecodeConfig(bytes.NewReader(content))
-	if err != nil || format != "png" && format != "jpeg" {
+	if err != nil || format != "png" && format != "jpeg" || config.Width <= 0 || config.Height <= 0 {
 		return nil, "", ErrNoPicture
 	}
-	if config.Width <= 0 || config.Height <= 0 {
-		return nil, "", ErrNoPicture
-	}
-	if int64(config.Width)*int64(config.Height) > maxDecoded/bytesPerPixel(config.ColorModel) {
+	if int64(config.Width)*int64(config.Height) > maxDecoded/bytesPerPixel(config.ColorModel) || max(config.Width, config.Height) > longest {
 		return nil, "", fmt.Errorf("%w: %d by %d", ErrTooLarge, config.Width, config.Height)
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(content))
 	if err != nil {
 		return nil, "", ErrNoPicture
 	}
+	decoded = upright(fit(decoded), orientationOf(content, format))
 	var out bytes.Buffer
 	if format == "png" {
 		err = png.Encode(&out, decoded)
@@ -57,6 +63,18 @@ func Clean(content []byte) (clean []byte, mediaType string, err error) {
 		return nil, "", fmt.Errorf("writing the picture: %w", err)
 	}
 	return out.Bytes(), "image/" + format, nil
+}
+
+// fit scales what is too large down.
+func fit(m image.Image) image.Image {
+	w, h := m.Bounds().Dx(), m.Bounds().Dy()
+	side := max(w, h)
+	if side <= MaxSide {
+		return m
+	}
+	small := image.NewRGBA(image.Rect(0, 0, max(1, w*MaxSide/side), max(1, h*MaxSide/side)))
+	draw.CatmullRom.Scale(small, small.Bounds(), m, m.Bounds(), draw.Src, nil)
+	return small
 }
 
 func bytesPerPixel(m color.Model) int64 {

@@ -64,6 +64,7 @@ func TestClean(t *testing.T) {
 		"half a JPEG":               {plainJPEG[:len(plainJPEG)/2], "", ErrNoPicture},
 		"a bomb":                    {claiming(t, 60000, 60000), "", ErrTooLarge},
 		"one pixel too many":        {claiming(t, 1<<12, 1<<12+1), "", ErrTooLarge},
+		"a thread":                  {claiming(t, 1, 1<<16), "", ErrTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clean, mediaType, err := Clean(c.content)
@@ -87,13 +88,19 @@ func TestClean(t *testing.T) {
 func FuzzClean(f *testing.F) {
 	f.Add(sample(f, asPNG))
 	f.Add(sample(f, asJPEG))
+	f.Add(photo(sample(f, asJPEG), 6))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		clean, mediaType, err := Clean(content)
 		if err != nil {
 			return
 		}
-		if _, again, err := Clean(clean); err != nil || again != mediaType {
-			t.Errorf("what was written cannot be read: %v", err)
+		again, sameType, err := Clean(clean)
+		if err != nil || sameType != mediaType {
+			t.Fatalf("what was written cannot be read: %v", err)
+		}
+		first, _, _ := image.DecodeConfig(bytes.NewReader(clean))
+		if second, _, _ := image.DecodeConfig(bytes.NewReader(again)); second.Width != first.Width || second.Height != first.Height || max(first.Width, first.Height) > MaxSide {
+			t.Errorf("%d by %d becomes %d by %d", first.Width, first.Height, second.Width, second.Height)
 		}
 	})
 }
