@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,18 +19,43 @@ func TestAgentMetrics(t *testing.T) {
 		change(&a.Status.Account)
 		return a
 	}
+	ready := func(a *v1alpha1.Agent) *v1alpha1.Agent {
+		a.Status.Presence.State = "Ready"
+		return a
+	}
 	in := func(d time.Duration) *metav1.Time {
 		at := metav1.NewTime(time.Now().Add(d))
 		return &at
 	}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(AgentMetrics{readerOf(t,
-		person("a", "alice", func(s *v1alpha1.AgentAccountStatus) {
+		ready(person("a", "alice", func(s *v1alpha1.AgentAccountStatus) {
 			s.LockState, s.PasswordExpiresTime = v1alpha1.Locked, in(time.Hour)
-		}),
+		})),
 		person("a", "bob", func(s *v1alpha1.AgentAccountStatus) { s.LockState = v1alpha1.Locked }),
 		person("b", "carol", func(s *v1alpha1.AgentAccountStatus) { s.PasswordExpiresTime = in(-24 * time.Hour) }),
 	)})
+	got := map[string]float64{}
+	for series, value := range gathered(t, registry) {
+		if strings.HasPrefix(series, "ringmaster_agent_password") {
+			value = math.Round(value / 60)
+		}
+		got[series] = value
+	}
+	want := map[string]float64{
+		"ringmaster_agents a SignedOut": 1, "ringmaster_agents a Ready": 1, "ringmaster_agents a Paused": 0,
+		"ringmaster_agents b SignedOut": 1, "ringmaster_agents b Ready": 0, "ringmaster_agents b Paused": 0,
+		"ringmaster_agents_locked a": 2, "ringmaster_agents_locked b": 0,
+		"ringmaster_agent_password_expiry_seconds alice a": 60, "ringmaster_agent_password_expiry_seconds carol b": -24 * 60,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// gathered are the gauges of a registry by name and values of their labels, in the order of the labels' names.
+func gathered(t *testing.T, registry prometheus.Gatherer) map[string]float64 {
+	t.Helper()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -41,17 +67,8 @@ func TestAgentMetrics(t *testing.T) {
 			for _, l := range m.GetLabel() {
 				at += " " + l.GetValue()
 			}
-			got[at] = math.Round(m.GetGauge().GetValue() / 60)
-			if family.GetName() == "ringmaster_agents_locked" {
-				got[at] = m.GetGauge().GetValue()
-			}
+			got[at] = m.GetGauge().GetValue()
 		}
 	}
-	want := map[string]float64{
-		"ringmaster_agents_locked a": 2, "ringmaster_agents_locked b": 0,
-		"ringmaster_agent_password_expiry_seconds alice a": 60, "ringmaster_agent_password_expiry_seconds carol b": -24 * 60,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	return got
 }

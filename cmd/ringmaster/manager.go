@@ -83,7 +83,8 @@ func managerCommand() *cobra.Command {
 	f.StringVar(&o.healthAddress, "health-bind-address", ":8081", "where /healthz and /readyz are served")
 	f.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica at a time reconcile and hold the PBX link; on SQLite there is only one, and no election")
 	f.StringVar(&o.certSecret, "certificate-secret", "ringmaster-certificate", "Secret in --namespace with the manager's own authority and certificate; made when absent")
-	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc", "ringmaster-operator.ringmaster-system.svc"}, "DNS names of that certificate")
+	f.StringSliceVar(&o.certNames, "certificate-name", []string{"ringmaster-webhook.ringmaster-system.svc", "ringmaster-link.ringmaster-system.svc", "ringmaster-desk.ringmaster-system.svc",
+		"ringmaster-operator.ringmaster-system.svc", "ringmaster-metrics.ringmaster-system.svc"}, "DNS names of that certificate")
 	f.IPSliceVar(&o.certIPs, "certificate-ip", nil, "IP addresses of that certificate")
 	f.StringSliceVar(&o.origins, "desk-allowed-origin", nil, "web origin whose pages may call the desk API, scheme://host[:port]")
 	f.StringVar(&o.clientLogs, "client-log-directory", "", "where logs of agents' clients are kept for centers with clientLogs.sink Volume; without it they are refused")
@@ -226,7 +227,7 @@ func assemble(ctx context.Context, mgr ctrl.Manager, db *store.DB, cert *serving
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	figures := controllers.NewFigures(db)
-	for _, c := range []prometheus.Collector{figures, controllers.AgentMetrics{Reader: mgr.GetClient()}} {
+	for _, c := range []prometheus.Collector{figures, controllers.AgentMetrics{Reader: mgr.GetClient()}, controllers.StatusMetrics{Reader: mgr.GetClient()}} {
 		if err := metrics.Registry.Register(c); err != nil {
 			return fmt.Errorf("registering metrics: %w", err)
 		}

@@ -187,6 +187,8 @@ func TestLeaseLost(t *testing.T) {
 	o.LeaseTTL = 500 * time.Millisecond
 	s, _ := r.run(o, r.cfg)
 	r.awaitIMAP("support", ReasonReady)
+	look := gauge(t, s.metrics.lastLook.WithLabelValues(namespace, "support"))
+	r.Expect(look).To(BeNumerically("~", time.Now().Unix(), 30))
 	// Another took it, as after a pause of the whole process.
 	lease, ok, err := r.store.AcquireLease(t.Context(), "mail/"+key("support").String(), "sleeper", time.Nanosecond)
 	r.Expect(err).NotTo(HaveOccurred())

@@ -10,7 +10,7 @@ import (
 type metrics struct {
 	ingested, quarantined, filtered, sent *prometheus.CounterVec
 	errors                                *prometheus.CounterVec
-	connected, unverified                 *prometheus.GaugeVec
+	connected, lastLook, unverified       *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -26,11 +26,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		errors:      counter("errors_total", "Failures of connections, sign-ins and mails by reason.", "reason"),
 		connected: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "connected",
 			Help: "1 while this process holds a working IMAP connection of the account."}, account),
+		lastLook: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "last_look_timestamp_seconds",
+			Help: "When this process last looked through the account's mailbox to its end, in Unix time."}, account),
 		unverified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "certificate_not_verified",
 			Help: "1 while this process works on the account and accepts any certificate of its servers."}, account),
 	}
 	if r != nil {
-		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected, m.unverified)
+		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected, m.lastLook, m.unverified)
 	}
 	return m
 }
@@ -40,6 +42,7 @@ func (m *metrics) forget(key store.Key) {
 	for _, v := range []*prometheus.CounterVec{m.ingested, m.quarantined, m.filtered, m.sent, m.errors} {
 		v.DeletePartialMatch(labels)
 	}
-	m.connected.DeletePartialMatch(labels)
-	m.unverified.DeletePartialMatch(labels)
+	for _, v := range []*prometheus.GaugeVec{m.connected, m.lastLook, m.unverified} {
+		v.DeletePartialMatch(labels)
+	}
 }

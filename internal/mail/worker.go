@@ -132,6 +132,8 @@ func (w *worker) open(ctx context.Context) (*session.Session, error) {
 
 func (w *worker) ready(ctx context.Context, s *session.Session) {
 	w.connected(true)
+	key := w.account.cfg.Account
+	w.account.s.metrics.lastLook.WithLabelValues(key.Namespace, key.Name).SetToCurrentTime()
 	w.account.status.update(ctx, func(st *store.AccountStatus) {
 		st.IMAP, st.IMAPMessage = ReasonReady, ""
 		st.CertificateSHA256 = s.CertificateSHA256()
