@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -21,43 +19,26 @@ import (
 type avatars struct {
 	reader client.Reader
 	store  store.Avatars
-	files  *downloader
-	// slots bounds how many passes over agents wait for a download.
-	slots chan struct{}
-	// failed remembers, by agent, what was downloaded in vain: an agent has many passes, which do not try again each time.
-	failed sync.Map // store.Key → failedAvatar
-}
-
-type failedAvatar struct {
-	url string
-	at  time.Time
-	why *contentError
+	files  *fetcher
 }
 
 func newAvatars(c client.Reader, s store.Avatars, files *downloader) *avatars {
-	return &avatars{reader: c, store: s, files: files, slots: make(chan struct{}, 2)}
+	return &avatars{reader: c, store: s, files: newFetcher(files)}
 }
 
 // madeTo is in what the store knows of a picture's source, so that pictures of another size are made anew.
 var madeTo = fmt.Sprintf("%d/", picture.MaxSide)
 
-// errBusy: others are downloading.
-var errBusy = errors.New("busy")
-
 // keep makes the store's picture the one of the spec, and says when it cannot. The one before stays then.
 func (v *avatars) keep(ctx context.Context, a *v1alpha1.Agent, s *scope) error {
 	const condition = v1alpha1.ConditionAvatarReady
 	if a.Spec.Avatar == nil {
-		v.failed.Delete(storeKey(a))
+		v.files.settle(storeKey(a), "", nil)
 		return v.store.DeleteAvatar(ctx, storeKey(a))
 	}
 	err := v.fetch(ctx, a)
+	v.files.settle(storeKey(a), a.Spec.Avatar.URL, err)
 	problem := (*contentError)(nil)
-	if errors.As(err, &problem) && a.Spec.Avatar.URL != "" {
-		v.failed.LoadOrStore(storeKey(a), failedAvatar{a.Spec.Avatar.URL, time.Now(), problem})
-	} else if !errors.Is(err, errBusy) {
-		v.failed.Delete(storeKey(a))
-	}
 	switch {
 	case errors.Is(err, errBusy):
 		s.note(condition, metav1.ConditionUnknown, v1alpha1.ReasonProgressing, "the picture is fetched when others have been")
@@ -93,7 +74,7 @@ func (v *avatars) fetch(ctx context.Context, a *v1alpha1.Agent) error {
 		return nil
 	}
 	if content == nil {
-		if content, err = v.download(ctx, a); err != nil {
+		if content, err = v.files.get(ctx, storeKey(a), a.Spec.Avatar.URL, v1alpha1.MaxAvatar); err != nil {
 			return err
 		}
 	}
@@ -109,24 +90,6 @@ func (v *avatars) fetch(ctx context.Context, a *v1alpha1.Agent) error {
 		return fmt.Errorf("keeping the avatar: %w", err)
 	}
 	return nil
-}
-
-// download at most two at a time, and not again what was no picture, nor for a while what could not be had.
-func (v *avatars) download(ctx context.Context, a *v1alpha1.Agent) ([]byte, error) {
-	if found, ok := v.failed.Load(storeKey(a)); ok {
-		f := found.(failedAvatar)
-		if f.url == a.Spec.Avatar.URL && (!f.why.passing || time.Since(f.at) < retryDownload/2) {
-			return nil, f.why
-		}
-		v.failed.Delete(storeKey(a))
-	}
-	select {
-	case v.slots <- struct{}{}:
-		defer func() { <-v.slots }()
-	default:
-		return nil, errBusy
-	}
-	return v.files.get(ctx, a.Spec.Avatar.URL, v1alpha1.MaxAvatar)
 }
 
 func digestOf(content []byte) string {

@@ -82,14 +82,14 @@ func TestAvatars(t *testing.T) {
 	} {
 		agent.Spec.Avatar = step.avatar
 		if step.busy {
-			v.slots <- struct{}{}
-			v.slots <- struct{}{}
+			v.files.slots <- struct{}{}
+			v.files.slots <- struct{}{}
 		}
 		before, s := asked.Load(), newScope(nil, 1)
 		d.must(v.keep(t.Context(), agent, s))
 		if step.busy {
-			<-v.slots
-			<-v.slots
+			<-v.files.slots
+			<-v.files.slots
 		}
 		var status v1alpha1.CommonStatus
 		s.summarize(&status)

@@ -7,7 +7,6 @@ import (
 	"mime"
 	"path"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -22,9 +21,6 @@ import (
 
 // byConfigMap finds Agents, CannedAnswerSets and EmailAccounts by the ConfigMaps they refer to.
 const byConfigMap = "content.configMap"
-
-// retryDownload is the pause before a download that failed is tried again.
-const retryDownload = time.Minute
 
 // cannedKind records a CannedAnswerSet, with the content of its attachments, for the desk.
 type cannedKind struct {

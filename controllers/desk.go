@@ -19,7 +19,11 @@ import (
 )
 
 // DeskSide answers from Kubernetes what the desk API asks beside the store.
-type DeskSide struct{ Reader client.Reader }
+type DeskSide struct {
+	Reader client.Reader
+	// Logos that were fetched for answers.
+	Logos store.Logos
+}
 
 var (
 	_ desk.SIPSecrets    = DeskSide{}

@@ -24,6 +24,7 @@ type accountKind struct {
 	client.Client
 	checker admission.Checker
 	store   accountStore
+	logos   *logos
 }
 
 // accountStore is what an EmailAccount needs of the store.

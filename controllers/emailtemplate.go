@@ -28,7 +28,7 @@ func layoutRef(o client.Object) []string {
 }
 
 func logoConfigMap(o client.Object) []string {
-	if t := o.(*v1alpha1.EmailAccount).Spec.Template; t != nil && t.Logo != nil {
+	if t := o.(*v1alpha1.EmailAccount).Spec.Template; t != nil && t.Logo != nil && t.Logo.ConfigMapKeyRef != nil {
 		return nonEmpty(t.Logo.ConfigMapKeyRef.Name)
 	}
 	return nil
@@ -44,7 +44,7 @@ func (w *wiring) accountsOfLayout(ctx context.Context, o client.Object) []reconc
 }
 
 // answerLayout is what answers look like, nil for plain text. What cannot be had is named in the problems, and answers go out without it.
-func answerLayout(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount) (*message.Layout, []*contentError, error) {
+func answerLayout(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount, logoOf logoReader) (*message.Layout, []*contentError, error) {
 	t := e.Spec.Template
 	if t == nil {
 		return nil, nil, nil
@@ -52,13 +52,14 @@ func answerLayout(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount
 	var problems []*contentError
 	layout := &message.Layout{FontFamily: t.FontFamily, FontSize: int(t.FontSize)}
 	if t.Logo != nil {
-		logo, err := logoContent(ctx, c, e.Namespace, t.Logo.ConfigMapKeyRef)
+		logo, err := logoOf(ctx, e)
 		if problem := (*contentError)(nil); errors.As(err, &problem) {
-			problems = append(problems, &contentError{reason: problem.reason, message: "spec.template.logo: " + problem.message})
+			problems = append(problems, &contentError{reason: problem.reason, message: "spec.template.logo: " + problem.message, passing: problem.passing})
 		} else if err != nil {
 			return nil, nil, err
+		} else {
+			layout.Logo = logo
 		}
-		layout.Logo = logo
 	}
 	if t.LayoutRef == nil {
 		return layout, problems, nil
@@ -71,18 +72,6 @@ func answerLayout(ctx context.Context, c client.Reader, e *v1alpha1.EmailAccount
 	}
 	layout.Source = source
 	return layout, problems, nil
-}
-
-// logoContent reads a picture. A *contentError says that there is none.
-func logoContent(ctx context.Context, c client.Reader, namespace string, ref v1alpha1.ConfigMapKeyReference) ([]byte, error) {
-	logo, err := configMapContent(ctx, c, namespace, ref, v1alpha1.MaxLogo)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := message.LogoType(logo); err != nil {
-		return nil, &contentError{reason: v1alpha1.ReasonInvalid, message: fmt.Sprintf("key %s of ConfigMap %s is %s", ref.Key, ref.Name, err)}
-	}
-	return logo, nil
 }
 
 // layoutSource reads the HTML of a layout. A *contentError says that it cannot be used.
@@ -107,10 +96,13 @@ func layoutSource(ctx context.Context, c client.Reader, namespace, name string) 
 
 // showTemplate says whether answers look as they should. They go out in any case, so it does not count for Ready.
 func (k *accountKind) showTemplate(ctx context.Context, e *v1alpha1.EmailAccount, s *scope) error {
+	if err := k.logos.tidy(ctx, e); err != nil {
+		return err
+	}
 	if e.Spec.Template == nil {
 		return nil
 	}
-	layout, problems, err := answerLayout(ctx, k.Client, e)
+	layout, problems, err := answerLayout(ctx, k.Client, e, k.logos.keep)
 	if err != nil {
 		return fmt.Errorf("reading the template of answers: %w", err)
 	}
@@ -121,6 +113,12 @@ func (k *accountKind) showTemplate(ctx context.Context, e *v1alpha1.EmailAccount
 	messages := make([]string, 0, len(problems))
 	for _, p := range problems {
 		messages = append(messages, p.message)
+		switch {
+		case p.reason == v1alpha1.ReasonProgressing:
+			s.requeue(soon)
+		case p.passing:
+			s.requeue(retryDownload)
+		}
 	}
 	without := "answers go out without the logo: "
 	if layout == nil {
@@ -138,6 +136,6 @@ func (d DeskSide) layout(ctx context.Context, in desk.ReplyInput) (*message.Layo
 	} else if err != nil {
 		return nil, fmt.Errorf("reading the account: %w", err)
 	}
-	layout, _, err := answerLayout(ctx, d.Reader, &e)
+	layout, _, err := answerLayout(ctx, d.Reader, &e, logoOf(d.Reader, d.Logos.GetLogo))
 	return layout, err
 }

@@ -28,12 +28,13 @@ func layoutTemplate(name string, kind v1alpha1.MessageType, html string) *v1alph
 
 // The layout and the logo are in the answer as far as they can be had, and the condition says what is not.
 func TestAnswerLayout(t *testing.T) {
+	d := newMailDesk(t)
 	var logo bytes.Buffer
 	if err := png.Encode(&logo, image.NewRGBA(image.Rect(0, 0, 4, 4))); err != nil {
 		t.Fatal(err)
 	}
 	content := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "company"},
-		Data:       map[string]string{"logo.svg": "<svg/>"},
+		Data:       map[string]string{"logo.svg": "<svg/>", "logo.txt": "Acme"},
 		BinaryData: map[string][]byte{"logo.png": logo.Bytes(), "huge": make([]byte, v1alpha1.MaxLogo+1)}}
 	scheme := runtime.NewScheme()
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
@@ -53,7 +54,8 @@ func TestAnswerLayout(t *testing.T) {
 		"a layout of nothing": {layout: "empty", reason: v1alpha1.ReasonReferenceInvalid},
 		"no content":          {layout: "blank", reason: v1alpha1.ReasonReferenceInvalid},
 		"no such key":         {layout: "good", logo: "nothing", reason: v1alpha1.ReasonContentMissing, html: true},
-		"no picture":          {layout: "good", logo: "logo.svg", reason: v1alpha1.ReasonInvalid, html: true},
+		"a drawing":           {layout: "good", logo: "logo.svg", reason: v1alpha1.ReasonPictureUnsupported, html: true},
+		"no picture":          {layout: "good", logo: "logo.txt", reason: v1alpha1.ReasonInvalid, html: true},
 		"too large":           {layout: "good", logo: "huge", reason: v1alpha1.ReasonContentTooLong, html: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,13 +67,13 @@ func TestAnswerLayout(t *testing.T) {
 				e.Spec.Template.LayoutRef = &v1alpha1.ObjectReference{Name: test.layout}
 			}
 			if test.logo != "" {
-				e.Spec.Template.Logo = &v1alpha1.EmailLogo{ConfigMapKeyRef: v1alpha1.ConfigMapKeyReference{Name: "company", Key: test.logo}}
+				e.Spec.Template.Logo = &v1alpha1.EmailLogo{ConfigMapKeyRef: &v1alpha1.ConfigMapKeyReference{Name: "company", Key: test.logo}}
 			}
 			reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects([]client.Object{e, content,
 				layoutTemplate("good", v1alpha1.MessageLayout, "<p>{{ content }}</p>{{ agent.name }}"), layoutTemplate("empty", v1alpha1.MessageLayout, ""),
 				layoutTemplate("blank", v1alpha1.MessageLayout, "<p>hello</p>"), layoutTemplate("reply", v1alpha1.MessageAutoReply, "{{ content }}")}...).Build()
 			s := newScope(nil, 1)
-			must(t, (&accountKind{Client: reader}).showTemplate(t.Context(), e, s))
+			must(t, (&accountKind{Client: reader, logos: newLogos(reader, d, newDownloader(notLocal))}).showTemplate(t.Context(), e, s))
 			s.summarize(e.CommonStatus())
 			got := ""
 			if c := meta.FindStatusCondition(e.Status.Conditions, v1alpha1.ConditionTemplateReady); c != nil {
@@ -80,7 +82,7 @@ func TestAnswerLayout(t *testing.T) {
 			if got != test.reason {
 				t.Errorf("reason %q, want %q", got, test.reason)
 			}
-			m, raw, err := DeskSide{Reader: reader}.Compose(t.Context(), desk.ReplyInput{
+			m, raw, err := DeskSide{Reader: reader, Logos: d}.Compose(t.Context(), desk.ReplyInput{
 				Account:     store.Account{Key: storeKey(e), Address: "ops@example.com"},
 				Interaction: store.Interaction{ID: "0190a8a0-1111-7000-8000-000000000001", Customer: "carol@example.org"},
 				Agent:       store.Agent{DisplayName: "Alice <A>"}, Text: "1 < 2",

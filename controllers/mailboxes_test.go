@@ -127,7 +127,7 @@ func TestSystemAccount(t *testing.T) {
 	}
 	must(t, db.PutAccountStatus(t.Context(), store.AccountStatus{Account: storeKey(e), IMAP: remote.ReasonNotConfigured, SMTP: remote.ReasonReady, ConfigHash: config.Hash()}))
 	s := newScope(nil, 1)
-	k := &accountKind{Client: reader, checker: admission.Checker{Reader: reader}, store: db}
+	k := &accountKind{Client: reader, checker: admission.Checker{Reader: reader}, store: db, logos: newLogos(reader, db, newDownloader(notLocal))}
 	must(t, k.Reconcile(t.Context(), e, s))
 	got := map[string]string{}
 	for _, c := range s.conditions {

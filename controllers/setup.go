@@ -187,7 +187,7 @@ func (w *wiring) addQueues() error {
 }
 
 func (w *wiring) addAccounts() error {
-	k := &accountKind{Client: w.c, checker: w.checker, store: w.o.Store}
+	k := &accountKind{Client: w.c, checker: w.checker, store: w.o.Store, logos: newLogos(w.c, w.o.Store, newDownloader(notLocal))}
 	return w.build("emailaccount").For(&v1alpha1.EmailAccount{}, builder.WithPredicates(ours)).
 		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.EmailAccountList](w.c))).
 		Watches(&v1alpha1.Queue{}, handler.EnqueueRequestsFromMapFunc(w.accountsOfQueue), builder.WithPredicates(bornOrGone)).

@@ -178,6 +178,8 @@ const (
 	ReasonContentTooLong = "ContentTooLarge"
 	ReasonDownloadFailed = "DownloadFailed"
 	ReasonNoPicture      = "NoPicture"
+	// ReasonPictureUnsupported: it is a picture, of a kind that is not taken.
+	ReasonPictureUnsupported = "UnsupportedPicture"
 )
 
 // Names that objects and clients agree on.

@@ -29,10 +29,18 @@ type EmailTemplate struct {
 // MaxLogo is the size of a logo at most, in bytes.
 const MaxLogo = 1 << 20
 
-// EmailLogo is a picture in an account's answers.
+// EmailLogo is a picture in an account's answers: PNG or JPEG by its first bytes, at most 1 MiB. The layout shows it with <img src="{{ logo }}">; it stands
+// above a layout that does not use that variable. While it cannot be had (condition TemplateReady) answers go out without it. An SVG is refused (reason
+// UnsupportedPicture): Gmail and Outlook show none, and nothing that turns one into a PNG does so both faithfully and without harm, so export it as a PNG.
+// +kubebuilder:validation:XValidation:rule="has(self.configMapKeyRef) != has(self.url)",message="exactly one of configMapKeyRef and url is required"
 type EmailLogo struct {
-	// configMapKeyRef is where the picture is: PNG or JPEG, at most 1 MiB. The layout shows it with <img src="{{ logo }}">; it stands above a layout that does
-	// not use that variable. While it cannot be had (condition TemplateReady) answers go out without it.
-	// +required
-	ConfigMapKeyRef ConfigMapKeyReference `json:"configMapKeyRef"`
+	// configMapKeyRef is where the picture is. A change is taken over at once.
+	// +optional
+	ConfigMapKeyRef *ConfigMapKeyReference `json:"configMapKeyRef,omitempty"`
+	// url (http or https) that the picture is fetched from once, by the manager: from its network, but not from the machine it runs on nor from link-local
+	// addresses. Redirects are followed on the same server only. Another picture at the same address is not noticed: change the address, for example by ?v=2.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^https?://[!-~]+$`
+	URL string `json:"url,omitempty"`
 }

@@ -67,7 +67,7 @@ func (l linkServer) Start(ctx context.Context) error {
 
 // serveDesk adds the agents' API, on every replica.
 func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
-	side := controllers.DeskSide{Reader: mgr.GetClient()}
+	side := controllers.DeskSide{Reader: mgr.GetClient(), Logos: db}
 	handler, err := desk.New(desk.Options{
 		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules, PasswordReset: side.PasswordReset,
 		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, ClientLogDirectory: o.clientLogs, Version: version,

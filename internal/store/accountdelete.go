@@ -21,7 +21,7 @@ func (db *DB) DeleteAccount(ctx context.Context, key Key) error {
 		if err != nil || n == deleteBatch {
 			return n, err
 		}
-		for _, table := range []string{"mailboxes", "locations", "mail_flags", "account_status", "account_counters", "account_agents", "system_mails", "account_answers"} {
+		for _, table := range []string{"mailboxes", "locations", "mail_flags", "account_status", "account_counters", "account_agents", "system_mails", "account_answers", "logos"} {
 			if _, err := t.exec(ctx, "DELETE FROM "+table+" WHERE namespace = ? AND account = ?", key.Namespace, key.Name); err != nil {
 				return 0, err
 			}

@@ -26,6 +26,7 @@ type Store interface {
 	Contacts
 	Invitations
 	Avatars
+	Logos
 
 	// Now is the store's clock.
 	Now(ctx context.Context) (time.Time, error)

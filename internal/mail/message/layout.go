@@ -2,12 +2,14 @@ package message
 
 import (
 	"bytes"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"html"
 	"image"
 	_ "image/jpeg" // logos
 	_ "image/png"
+	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -36,6 +38,7 @@ type Layout struct {
 var (
 	ErrNoContent = errors.New("the variable content is not where its value could be read")
 	ErrNoPicture = errors.New("neither a PNG nor a JPEG")
+	ErrDrawing   = errors.New("an SVG, which mail programs do not show: export it as a PNG")
 )
 
 const (
@@ -58,13 +61,31 @@ func (l Layout) Check() error {
 	return nil
 }
 
-// LogoType returns the media type of a logo by its content. Error: ErrNoPicture.
+// LogoType returns the media type of a logo by its content. Errors: ErrNoPicture, ErrDrawing.
 func LogoType(logo []byte) (string, error) {
 	_, format, err := image.DecodeConfig(bytes.NewReader(logo))
-	if err != nil {
-		return "", ErrNoPicture
+	switch {
+	case err == nil && (format == "png" || format == "jpeg"):
+		return "image/" + format, nil
+	case isDrawing(logo):
+		return "", ErrDrawing
 	}
-	return "image/" + format, nil
+	return "", ErrNoPicture
+}
+
+// isDrawing reports whether content is an SVG, by its first element.
+func isDrawing(content []byte) bool {
+	d := xml.NewDecoder(bytes.NewReader(content))
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
+	for {
+		token, err := d.RawToken()
+		if err != nil {
+			return false
+		}
+		if first, ok := token.(xml.StartElement); ok {
+			return first.Name.Local == "svg"
+		}
+	}
 }
 
 // layoutPolicy keeps what mails are made up of and drops what runs, loads frames or style sheets, or hides: a value may have come out in a place where it

@@ -155,7 +155,13 @@ func TestLogoType(t *testing.T) {
 			t.Errorf("%s, %v: want %s", kind, err, want)
 		}
 	}
-	if _, err := LogoType([]byte("<svg/>")); !errors.Is(err, ErrNoPicture) {
-		t.Errorf("error %v", err)
+	for content, want := range map[string]error{
+		"": ErrNoPicture, "<html><svg/></html>": ErrNoPicture, "svg": ErrNoPicture, "<svg/>": ErrDrawing,
+		"\ufeff<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!-- drawn -->\n<!DOCTYPE svg>\n<svg xmlns=\"http://www.w3.org/2000/svg\"></svg>": ErrDrawing,
+		"<svg:svg xmlns:svg='http://www.w3.org/2000/svg'/>": ErrDrawing, "GIF89a\x01\x00\x01\x00\x00\x00\x00;": ErrNoPicture,
+	} {
+		if _, err := LogoType([]byte(content)); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", content, err, want)
+		}
 	}
 }

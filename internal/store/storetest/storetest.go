@@ -69,6 +69,7 @@ func Run(t *testing.T, open Open) {
 		"Invitations":   testInvitations,
 		"InviteRace":    testInvitationRace,
 		"Avatars":       testAvatars,
+		"Logos":         testLogos,
 		"DeleteAccount": testDeleteAccount,
 		"Desk":          testDesk,
 		"Flows":         testFlows,
