@@ -15,38 +15,52 @@ import (
 // commandTimeout is how long a PBX may take for what an agent asked of a call; the desk waits five seconds.
 const commandTimeout = 4 * time.Second
 
-// callCommands carries what agents ask of their calls from the store to the PBXes. Desks are on every replica, the link is the leader's.
-type callCommands struct {
-	store store.Calls
-	link  pbxLink
-	wake  chan struct{}
+// errand carries something that desks left in the store to the PBXes. Desks are on every replica, the link is the leader's.
+type errand struct {
+	name string
+	// run carries out all that waits.
+	run  func(context.Context) error
+	wake chan struct{}
+}
+
+// newErrand looks first for what was left before.
+func newErrand(name string, run func(context.Context) error) *errand {
+	e := &errand{name: name, run: run, wake: make(chan struct{}, 1)}
+	e.notice()
+	return e
 }
 
 // NeedLeaderElection implements manager.LeaderElectionRunnable.
-func (c *callCommands) NeedLeaderElection() bool { return true }
+func (e *errand) NeedLeaderElection() bool { return true }
 
 // notice asks for a look into the store; it never blocks.
-func (c *callCommands) notice() {
+func (e *errand) notice() {
 	select {
-	case c.wake <- struct{}{}:
+	case e.wake <- struct{}{}:
 	default:
 	}
 }
 
 // Start implements manager.Runnable.
-func (c *callCommands) Start(ctx context.Context) error {
-	logger := log.FromContext(ctx).WithName("call-commands")
+func (e *errand) Start(ctx context.Context) error {
+	logger := log.FromContext(ctx).WithName(e.name)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-c.wake:
+		case <-e.wake:
 		}
-		if err := c.run(ctx); err != nil && ctx.Err() == nil {
-			logger.Error(err, "carrying out what agents ask of calls")
-			time.AfterFunc(time.Second, c.notice)
+		if err := e.run(ctx); err != nil && ctx.Err() == nil {
+			logger.Error(err, "carrying out what desks ask of PBXes")
+			time.AfterFunc(time.Second, e.notice)
 		}
 	}
+}
+
+// callCommands are what agents ask of their calls.
+type callCommands struct {
+	store store.Calls
+	link  pbxLink
 }
 
 func (c *callCommands) run(ctx context.Context) error {

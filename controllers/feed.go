@@ -36,6 +36,8 @@ type feed struct {
 	contactLists          pokes
 	// command is called when an agent asks something of a call.
 	command func()
+	// recording is called when somebody wants a part of a recording.
+	recording func()
 	// voicemail is called when an agent has more or fewer voice messages than before.
 	voicemail func()
 	recorder  events.EventRecorder
@@ -124,6 +126,8 @@ func (f *feed) handle(ctx context.Context, e store.Event) {
 		f.pokePBXes(ctx, e.Namespace)
 	case store.EventCallCommand:
 		f.command()
+	case store.EventRecordingRead:
+		f.recording()
 	case store.EventContacts:
 		f.contactLists.coalesced(key)
 	case store.EventAccountStatus:

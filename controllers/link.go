@@ -21,6 +21,7 @@ type pbxLink interface {
 	Contacts(pbx string) map[string][]pbxlink.Contact
 	Calls(pbx string) []pbxlink.Call
 	RecordCall(ctx context.Context, pbx, callID string, verb pbxlink.RecordVerb) error
+	ReadRecording(ctx context.Context, pbx, file string, offset int64, length int) (pbxlink.RecordingPart, error)
 	PurgeMailbox(ctx context.Context, pbx, extension, owner string) error
 }
 

@@ -259,9 +259,12 @@ func (w *wiring) addSnapshots() error {
 }
 
 func (w *wiring) addFeed() error {
-	commands := &callCommands{store: w.o.Store, link: w.o.Link, wake: make(chan struct{}, 1)}
-	commands.notice() // what was asked before
+	commands := newErrand("call-commands", (&callCommands{store: w.o.Store, link: w.o.Link}).run)
 	if err := w.mgr.Add(commands); err != nil {
+		return err
+	}
+	recordings := newErrand("recordings", (&recordingReads{store: w.o.Store, link: w.o.Link}).run)
+	if err := w.mgr.Add(recordings); err != nil {
 		return err
 	}
 	notices := newVoicemailNotices(w.c, w.o.Store)
@@ -270,7 +273,7 @@ func (w *wiring) addFeed() error {
 	}
 	return w.mgr.Add(&feed{
 		Reader: w.c, store: w.o.Store, duty: w.duty, agents: w.agents, queues: w.queues, accounts: w.accounts, pbxes: w.pbxes,
-		telephones: w.telephones, snapshots: w.snapshots, contactLists: w.contactLists, command: commands.notice, voicemail: notices.notice,
+		telephones: w.telephones, snapshots: w.snapshots, contactLists: w.contactLists, command: commands.notice, recording: recordings.notice, voicemail: notices.notice,
 		recorder: w.mgr.GetEventRecorder("ringmaster"),
 	})
 }

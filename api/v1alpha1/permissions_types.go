@@ -10,7 +10,8 @@ type DownloadPermissions struct {
 	// +optional
 	// +kubebuilder:default=Allowed
 	Interactions Permission `json:"interactions,omitempty"`
-	// recordings of calls. They stay on the disk of their PBX and the desk serves none: the agent's client is told, nothing else follows. Default Allowed.
+	// recordings of calls, the agent's own and, for a supervisor, those of the team. Denied refuses the files at the desk with 403; they are listed all the same.
+	// Default Allowed.
 	// +optional
 	// +kubebuilder:default=Allowed
 	Recordings Permission `json:"recordings,omitempty"`

@@ -169,6 +169,8 @@ type server struct {
 	hub     *hub
 	// uploads has room for as many requests with a large body as are served at a time.
 	uploads chan struct{}
+	// recordings has room for as many parts of recordings as are asked for at a time.
+	recordings chan struct{}
 }
 
 // New returns the handler of the whole API. It starts nothing: the one reader of the store's events runs while
@@ -178,7 +180,8 @@ func New(o Options) (http.Handler, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger), uploads: make(chan struct{}, uploadsAtOnce)}
+	s := &server{Options: o, signIns: newAttemptLimiter(), hub: newHub(o.Store, o.Logger), uploads: make(chan struct{}, uploadsAtOnce),
+		recordings: make(chan struct{}, recordingsAtOnce)}
 	mux := http.NewServeMux()
 	if err := serveOpenAPI(mux, s.register(mux)); err != nil {
 		return nil, fmt.Errorf("desk: OpenAPI document: %w", err)
@@ -199,6 +202,7 @@ func (s *server) register(mux *http.ServeMux) huma.API {
 	s.registerTelephones(api)
 	s.registerForwarding(api)
 	s.registerCalls(api)
+	s.registerRecordings(api)
 	s.registerLists(api)
 	s.registerExport(api)
 	s.registerContacts(api)

@@ -32,15 +32,24 @@ type ListFilter struct {
 
 // Resolve keeps what is seen only in the raw query: the last of several values would silently win.
 func (f *ListFilter) Resolve(ctx huma.Context) []error {
+	f.repeated = repeatedAttribute(ctx)
+	return nil
+}
+
+// repeatedAttribute is the first attribute of the query that is given more than once.
+func repeatedAttribute(ctx huma.Context) string {
 	u := ctx.URL()
 	query := u.Query()
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if len(query[name]) > 1 {
-			f.repeated = name
-			return nil
+			return name
 		}
 	}
-	return nil
+	return ""
+}
+
+func repeatedProblem(name string) *Problem {
+	return problem(CodeDuplicateFilter, name+" is given more than once; several values are separated by commas")
 }
 
 // OfAccount narrows a list of interactions to those of an account.
@@ -51,7 +60,7 @@ type OfAccount struct {
 // filter is f as the store takes it, of one account unless that is empty. With none, nothing can match it.
 func (f *ListFilter) filter(c caller, account string) (filter store.InteractionFilter, none bool, err error) {
 	if f.repeated != "" {
-		return store.InteractionFilter{}, false, problem(CodeDuplicateFilter, f.repeated+" is given more than once; several values are separated by commas")
+		return store.InteractionFilter{}, false, repeatedProblem(f.repeated)
 	}
 	states := f.State
 	if f.Mine {

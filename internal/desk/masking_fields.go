@@ -153,6 +153,9 @@ var sensitivities = map[string]sensitivity{
 	"Party.name":   name,
 	"Party.number": number,
 
+	"RecordingFile.contentType": public,
+	"RecordingFile.name":        public, // a time and the numbers of channel and file
+
 	"Permissions.internalMessenger": public,
 	"Permissions.modules":           public,
 	"Permissions.recallMeCampaign":  public,

@@ -85,6 +85,7 @@ var notJSON = map[string]string{
 	"getCannedAttachment": "content of the center, the same for every customer",
 	"getMessageView":      "needs sensitiveData",
 	"getRawMessage":       "needs sensitiveData",
+	"getRecording":        "needs sensitiveData",
 	"getAttachment":       "the name is masked, messages and business cards need sensitiveData",
 	"streamEvents":        "masked event by event",
 }

@@ -96,7 +96,7 @@ func (s *server) allowOrigin(w http.ResponseWriter, r *http.Request) (done bool)
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Content-Disposition, ETag")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Content-Disposition, Content-Range, ETag")
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
@@ -114,7 +114,7 @@ func limitTime(ctx context.Context, w http.ResponseWriter, pattern string) (cont
 	}
 	limit := requestTimeout
 	if strings.HasSuffix(pattern, rawSuffix) || strings.HasSuffix(pattern, attachmentSuffix) || strings.HasSuffix(pattern, uploadsSuffix) ||
-		strings.HasSuffix(pattern, exportPath) {
+		strings.HasSuffix(pattern, exportPath) || strings.HasSuffix(pattern, recordingSuffix) {
 		limit = downloadTimeout
 	}
 	// A writer without deadlines (a test recorder) has no slow reader either.

@@ -30,7 +30,7 @@ type Permissions struct {
 type Downloads struct {
 	Attachments  string `json:"attachments" example:"Allowed" doc:"Attachments and whole messages as they came"`
 	Interactions string `json:"interactions" example:"Allowed" doc:"Interactions as a file"`
-	Recordings   string `json:"recordings" example:"Allowed" doc:"Recordings of calls (no server part yet)"`
+	Recordings   string `json:"recordings" example:"Allowed" doc:"Recordings of calls"`
 }
 
 // Values of Permissions.Role.
@@ -69,6 +69,7 @@ type permission string
 const (
 	downloadAttachments  permission = "permissions.downloads.attachments"
 	downloadInteractions permission = "permissions.downloads.interactions"
+	downloadRecordings   permission = "permissions.downloads.recordings"
 
 	// sensitiveData is what files need that cannot be masked.
 	sensitiveData permission = "sensitiveData"
@@ -87,6 +88,8 @@ func (p Permissions) allows(wanted permission) bool {
 		return p.Downloads.Attachments == SettingAllowed
 	case downloadInteractions:
 		return p.Downloads.Interactions == SettingAllowed
+	case downloadRecordings:
+		return p.Downloads.Recordings == SettingAllowed
 	case sensitiveData:
 		return p.SensitiveData != SensitiveMasked
 	case moduleColleagues, moduleContacts, moduleEmail, moduleVoice, moduleVoicemail:

@@ -181,7 +181,7 @@ var codes = map[Code]codeInfo{
 	CodeRecordingLimit: {http.StatusConflict, "No more recordings",
 		"A call has at most two recording files."},
 	CodeRecordingState: {http.StatusConflict, "Not in this state of the recording",
-		"Start needs a recording that is off, pause one that runs, resume one that is paused, restart either of these."},
+		"Start needs a recording that is off, pause one that runs, resume one that is paused, restart either of these, a download a call that has ended."},
 	CodeCallNotUp: {http.StatusConflict, "Call not up",
 		"The call still rings or has ended."},
 	CodePBXUnavailable: {http.StatusServiceUnavailable, "PBX unavailable",

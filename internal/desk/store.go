@@ -24,6 +24,7 @@ type Store interface {
 	telephones
 	forwards
 	calls
+	recordings
 }
 
 type sessions interface {
@@ -116,6 +117,14 @@ type telephones interface {
 type forwards interface {
 	GetForward(ctx context.Context, agent store.Key) (store.Forward, error)
 	SetForward(ctx context.Context, agent store.Key, number string) error
+}
+
+type recordings interface {
+	AddRecordingRead(ctx context.Context, namespace, callID string, n int, offset int64, length int) (store.RecordingRead, error)
+	TakeRecordingRead(ctx context.Context, id string) (store.RecordingRead, error)
+	DropRecordingRead(ctx context.Context, id string) error
+	AddRecordingDownload(ctx context.Context, d store.RecordingDownload, within time.Duration) error
+	ListRecordingDownloads(ctx context.Context, namespace, callID string) ([]store.RecordingDownload, error)
 }
 
 type calls interface {

@@ -98,6 +98,8 @@ var (
 	ErrNotRecording = errors.New("pbxlink: the call is not being recorded")
 	// ErrNotAllowed says that the agent's policy does not allow it.
 	ErrNotAllowed = errors.New("pbxlink: the agent may not record")
+	// ErrNoRecording says that there is no such recording, or no more.
+	ErrNoRecording = errors.New("pbxlink: there is no such recording")
 )
 
 // refusals are the errors of the refusals on the wire.
@@ -106,6 +108,7 @@ var refusals = map[pbxlinkv1.Refusal]error{
 	pbxlinkv1.Refusal_REFUSAL_RECORDING_LIMIT: ErrRecordingLimit,
 	pbxlinkv1.Refusal_REFUSAL_NOT_RECORDING:   ErrNotRecording,
 	pbxlinkv1.Refusal_REFUSAL_NOT_ALLOWED:     ErrNotAllowed,
+	pbxlinkv1.Refusal_REFUSAL_NO_RECORDING:    ErrNoRecording,
 }
 
 // RefusalOf is the wire form of an error that is one of the reasons above,

@@ -23,9 +23,10 @@ type asked struct {
 	// durable commands stay until they are done, whoever still waits.
 	durable bool
 	retryAt time.Time
-	// done is closed when err is the answer.
-	done chan struct{}
-	err  error
+	// done is closed when err, or else result, is the answer.
+	done   chan struct{}
+	result *pbxlinkv1.CommandResult
+	err    error
 }
 
 // RecordCall changes the recording of a call and waits until that is done; it is
@@ -40,7 +41,8 @@ func (s *Server) RecordCall(ctx context.Context, pbx, callID string, verb Record
 	c := &pbxlinkv1.Command{Id: uuid.NewString(), Action: &pbxlinkv1.Command_RecordCall{
 		RecordCall: &pbxlinkv1.RecordCall{CallId: callID, Verb: wire},
 	}}
-	return s.link(pbx).ask(ctx, c, false)
+	_, err := s.link(pbx).ask(ctx, c, false)
+	return err
 }
 
 // PurgeMailbox deletes the messages and greetings that owner (voice.Mailbox.Owner)
@@ -52,11 +54,12 @@ func (s *Server) PurgeMailbox(ctx context.Context, pbx, extension, owner string)
 	c := &pbxlinkv1.Command{Id: "purge/" + extension + "/" + owner, Action: &pbxlinkv1.Command_PurgeMailbox{
 		PurgeMailbox: &pbxlinkv1.PurgeMailbox{Extension: extension, Owner: owner},
 	}}
-	return s.link(pbx).ask(ctx, c, true)
+	_, err := s.link(pbx).ask(ctx, c, true)
+	return err
 }
 
 // ask puts the command on the list, unless it is there, and waits for its answer.
-func (l *link) ask(ctx context.Context, c *pbxlinkv1.Command, durable bool) error {
+func (l *link) ask(ctx context.Context, c *pbxlinkv1.Command, durable bool) (*pbxlinkv1.CommandResult, error) {
 	l.mu.Lock()
 	a, ok := l.asked[c.GetId()]
 	if !ok {
@@ -67,7 +70,7 @@ func (l *link) ask(ctx context.Context, c *pbxlinkv1.Command, durable bool) erro
 	l.wake()
 	select {
 	case <-a.done:
-		return a.err
+		return a.result, a.err
 	case <-ctx.Done():
 	}
 	if !durable {
@@ -75,7 +78,7 @@ func (l *link) ask(ctx context.Context, c *pbxlinkv1.Command, durable bool) erro
 		delete(l.asked, c.GetId())
 		l.mu.Unlock()
 	}
-	return ctx.Err()
+	return nil, ctx.Err()
 }
 
 func (l *link) nextAsked(ss *session, later func(time.Time) bool) *pbxlinkv1.SyncResponse {
@@ -94,6 +97,7 @@ func (l *link) nextAsked(ss *session, later func(time.Time) bool) *pbxlinkv1.Syn
 func (l *link) answered(a *asked, r *pbxlinkv1.CommandResult) {
 	switch refusal := refusals[r.GetRefusal()]; {
 	case r.GetError() == "":
+		a.result = r
 	case refusal != nil:
 		a.err = refusal
 	case a.durable:

@@ -63,6 +63,24 @@ func (db *DB) ListCalls(ctx context.Context, f CallFilter) ([]Call, error) {
 	if f.Missed {
 		q += " AND missed"
 	}
+	if f.Recorded {
+		q += " AND recordings <> '[]'"
+	}
+	if f.Overseer != "" {
+		q, args = q+" AND (agent = ? OR agent IN ("+supervised+"))", append(args, f.Overseer, f.Namespace, f.Overseer)
+	}
+	if f.Number != "" {
+		add("number = ?", f.Number)
+	}
+	if f.Queue != "" {
+		add("queue = ?", f.Queue)
+	}
+	if !f.From.IsZero() {
+		add("started_at >= ?", micros(f.From))
+	}
+	if !f.To.IsZero() {
+		add("started_at < ?", micros(f.To))
+	}
 	if f.After != "" {
 		add("id < ?", f.After)
 	}
@@ -344,8 +362,10 @@ func (db *DB) PruneCalls(ctx context.Context, age time.Duration) error {
 		if err := t.deleteCalls(ctx, "WHERE updated_at < ?", now-age.Microseconds()); err != nil {
 			return err
 		}
-		_, err = t.exec(ctx, "DELETE FROM call_commands WHERE requested_at < ?", now-(10*CallCommandTTL).Microseconds())
-		return err
+		if _, err := t.exec(ctx, "DELETE FROM call_commands WHERE requested_at < ?", now-(10*CallCommandTTL).Microseconds()); err != nil {
+			return err
+		}
+		return t.pruneRecordings(ctx, now)
 	})
 }
 

@@ -10,6 +10,7 @@ type Voice interface {
 	Telephones
 	Forwards
 	Calls
+	Recordings
 	Voicemails
 }
 
@@ -47,6 +48,15 @@ type CallFilter struct {
 	States    []CallState
 	// Missed true: only missed calls.
 	Missed bool
+	// Recorded true: only calls with a recording.
+	Recorded bool
+	// Overseer narrows the list to the calls of this agent and of those that this agent supervises; empty does not.
+	Overseer string
+	// Number of the other party and Queue; empty ones do not narrow.
+	Number string
+	Queue  string
+	// From and To narrow the list to calls that began in [From, To); zero ones do not.
+	From, To time.Time
 	// After is the id of the last row of the previous page; Limit 1..200, default 50. Newest first.
 	After string
 	Limit int
@@ -63,7 +73,7 @@ type Calls interface {
 	SetCalls(ctx context.Context, pbx Key, active []Call) error
 	GetCall(ctx context.Context, namespace, id string) (Call, error)
 	ListCalls(ctx context.Context, f CallFilter) ([]Call, error)
-	// PruneCalls deletes calls that did not change for age, and commands nobody waits for.
+	// PruneCalls deletes calls that did not change for age, with what is known of downloads, and commands and reads nobody waits for.
 	PruneCalls(ctx context.Context, age time.Duration) error
 
 	// AddCallCommand emits EventCallCommand. ErrNotFound: the agent has no such call; ErrConflict: the call is not up.
@@ -73,6 +83,26 @@ type Calls interface {
 	// FinishCallCommand records what became of it and wakes who waits. ErrConflict: it was finished before, ErrNotFound: it is gone.
 	FinishCallCommand(ctx context.Context, id string, outcome CallOutcome, detail string) error
 	GetCallCommand(ctx context.Context, id string) (CallCommand, error)
+}
+
+// Recordings carries parts of recordings from the PBXes to the desks, and keeps who downloaded them.
+type Recordings interface {
+	// AddRecordingRead asks for a part of the n-th recording of a call, from 0, and emits EventRecordingRead. ErrNotFound: there is no such
+	// call or recording.
+	AddRecordingRead(ctx context.Context, namespace, callID string, n int, offset int64, length int) (RecordingRead, error)
+	// ClaimRecordingReads returns up to limit (1..100) waiting reads younger than CallCommandTTL, oldest first, each to one caller only.
+	ClaimRecordingReads(ctx context.Context, limit int) ([]RecordingRead, error)
+	// FinishRecordingRead leaves what was read and wakes who waits. ErrNotFound: nobody does, or it was finished before.
+	FinishRecordingRead(ctx context.Context, id string, outcome CallOutcome, part RecordingPart) error
+	// TakeRecordingRead returns a read, which is gone then if it was finished.
+	TakeRecordingRead(ctx context.Context, id string) (RecordingRead, error)
+	// DropRecordingRead forgets a read, if there is one.
+	DropRecordingRead(ctx context.Context, id string) error
+	// AddRecordingDownload writes down that d.Agent downloads a recording, unless that was done less than within ago; d.At is ignored.
+	// ErrNotFound: there is no such call.
+	AddRecordingDownload(ctx context.Context, d RecordingDownload, within time.Duration) error
+	// ListRecordingDownloads of a call, newest first, at most MaxRecordingDownloads.
+	ListRecordingDownloads(ctx context.Context, namespace, callID string) ([]RecordingDownload, error)
 }
 
 // Voicemails mirrors message counts as the PBXes report them.

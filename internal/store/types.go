@@ -460,6 +460,7 @@ const (
 	EventStream        = "stream"              // for controllers only; subject: agent name
 	EventCall          = "call.updated"        // subject: call id, also below
 	EventCallCommand   = "call.command"        // for the leader only; subject: command id
+	EventRecordingRead = "recording.read"      // likewise; subject: id of the RecordingRead
 	EventContacts      = "contacts"            // for the leader only: a list has more of them; subject: its name
 	EventSystemMail    = "system.mail"         // for the mail workers only; subject: account name
 	EventMailFlags     = "mail.flags"          // likewise: a flag is to be changed on the server

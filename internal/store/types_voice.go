@@ -85,7 +85,7 @@ type Call struct {
 	AnsweredAt time.Time // zero until answered
 	EndedAt    time.Time // zero until ended
 	Recording  RecordingState
-	// Recordings are the names of the files made of this call, below the recording directory of the PBX.
+	// Recordings are the names of the files made of this call, below the monitor directory of the PBX.
 	Recordings []string
 	// Missed: an inbound call that ended without an answer, neither here nor by a colleague it rang as well. Set by the store.
 	Missed bool
@@ -115,6 +115,8 @@ const (
 	OutcomeLimit CallOutcome = "Limit"
 	// OutcomeNotRecording: there was no recording to pause, resume or restart.
 	OutcomeNotRecording CallOutcome = "NotRecording"
+	// OutcomeNoRecording: the file of a recording is gone.
+	OutcomeNoRecording CallOutcome = "NoRecording"
 	// OutcomeDenied: the policy that the PBX has of the agent does not allow it.
 	OutcomeDenied CallOutcome = "Denied"
 	// OutcomeNotConnected: the PBX cannot be reached.
@@ -144,6 +146,50 @@ type CallCommand struct {
 	Detail      string
 }
 
+// RecordingRead is a part of a recording on its way from the PBX to a desk.
+type RecordingRead struct {
+	ID        string // UUIDv7
+	Namespace string
+	CallID    string
+	// PBX of the call.
+	PBX string
+	// N is the number of the recording in the call's Recordings, from 0, and File its name there.
+	N    int
+	File string
+	// Offset of the first byte and most bytes wanted.
+	Offset      int64
+	Length      int
+	RequestedAt time.Time
+	Outcome     CallOutcome
+	// Part is what was read; empty before.
+	Part RecordingPart
+}
+
+// RecordingPart is a part of the file of a recording.
+type RecordingPart struct {
+	Content []byte
+	// Size of the whole file, and when it was changed last.
+	Size      int64
+	ChangedAt time.Time
+}
+
+// MaxRecordingPart is the most bytes of a recording that a desk asks for at a time.
+const MaxRecordingPart = 256 << 10
+
+// MaxRecordingDownloads is how many downloads of a call are listed, the latest.
+const MaxRecordingDownloads = 200
+
+// RecordingDownload tells who downloaded a recording.
+type RecordingDownload struct {
+	Namespace string
+	CallID    string
+	// N is the number of the recording, from 0.
+	N     int
+	Agent string
+	// At is when it began, by the store's clock.
+	At time.Time
+}
+
 // Voicemail counts the messages of one mailbox on one PBX.
 type Voicemail struct {
 	Extension string
@@ -151,5 +197,5 @@ type Voicemail struct {
 	Unread, Read int
 }
 
-// DefaultCallRetention is how long ended calls are kept.
+// DefaultCallRetention is how long ended calls are kept, and who downloaded their recordings.
 const DefaultCallRetention = 30 * 24 * time.Hour

@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -83,6 +85,9 @@ func TestRecording(t *testing.T) {
 					decode(t, file, decoded)
 				}
 				hasTones(t, decoded, agentTone, callerTone)
+				if got := throughTheLink(t, recordingDirectory+"/"+p.agent+"/"+filepath.Base(file)); !bytes.Equal(got, raw) {
+					t.Errorf("%s: %d bytes through the link, %d on disk", file, len(got), len(raw))
+				}
 			}
 		})
 	}
@@ -93,6 +98,24 @@ func TestRecording(t *testing.T) {
 			t.Errorf("recordings %v", files)
 		}
 	})
+}
+
+// throughTheLink reads a recording as a manager does, in parts.
+func throughTheLink(t *testing.T, name string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), requestTimeout)
+	defer cancel()
+	var content []byte
+	for {
+		part, err := pbx.link.server.ReadRecording(ctx, pbxKey, name, int64(len(content)), 3000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content = append(content, part.Content...)
+		if len(part.Content) == 0 || int64(len(content)) >= part.Size {
+			return content
+		}
+	}
 }
 
 // decode lets Asterisk turn the recording into plain WAV.

@@ -2,8 +2,10 @@ package deskclient
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 )
@@ -52,6 +54,34 @@ func (c *Client) Calls(ctx context.Context, query string) ([]desk.Call, error) {
 // Record is start, pause, resume or restart; it returns the call as the PBX shows it then.
 func (c *Client) Record(ctx context.Context, callID, verb string) (call desk.Call, err error) {
 	return call, c.do(ctx, http.MethodPost, "/v1/calls/"+url.PathEscape(callID)+"/recording:"+verb, nil, &call)
+}
+
+// Recordings lists recorded calls, newest first; query is for example "agent=alice".
+func (c *Client) Recordings(ctx context.Context, query string) ([]desk.RecordedCall, error) {
+	var out struct {
+		Recordings []desk.RecordedCall `json:"recordings"`
+	}
+	err := c.do(ctx, http.MethodGet, "/v1/recordings?"+query, nil, &out)
+	return out.Recordings, err
+}
+
+// Recording downloads the n-th recording of a call, from 0.
+func (c *Client) Recording(ctx context.Context, callID string, n int) ([]byte, error) {
+	resp, err := c.send(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(callID)+"/recordings/"+strconv.Itoa(n), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return io.ReadAll(resp.Body)
+}
+
+// RecordingDownloads are who downloaded the recordings of a call.
+func (c *Client) RecordingDownloads(ctx context.Context, callID string) ([]desk.RecordingDownload, error) {
+	var out struct {
+		Downloads []desk.RecordingDownload `json:"downloads"`
+	}
+	err := c.do(ctx, http.MethodGet, "/v1/calls/"+url.PathEscape(callID)+"/recording-downloads", nil, &out)
+	return out.Downloads, err
 }
 
 // Voicemail counts of the agent.

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -93,6 +95,28 @@ var _ = Describe("An agent's calls", func() {
 		Expect(past[0].Recording.Files).To(Equal(2))
 		_, err = d.Record(ctx, active.ID, "start")
 		Expect(deskError(err).Status).To(Or(Equal(http.StatusConflict), Equal(http.StatusNotFound)))
+
+		By("downloading what was recorded")
+		files, err := recordings("1821")
+		Expect(err).NotTo(HaveOccurred())
+		list, err := d.Recordings(ctx, "number=1822")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(list).To(HaveLen(1))
+		Expect(list[0].ID).To(Equal(active.ID))
+		for n, file := range files {
+			Expect(list[0].Files[n].Name).To(Equal(filepath.Base(file)))
+			want, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			got, err := d.Recording(ctx, active.ID, n)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(bytes.Equal(got, want)).To(BeTrue(), "%d bytes, of %d on disk", len(got), len(want))
+		}
+		kubectl(ctx, "patch", "agent", "rita", "-n", center, "--type=merge", "-p", `{"spec":{"permissions":{"downloads":{"recordings":"Denied"}}}}`)
+		Eventually(func() error { _, err := d.Recording(ctx, active.ID, 0); return err }).Should(problem(http.StatusForbidden, desk.CodePermissionDenied))
+		kubectl(ctx, "patch", "agent", "rita", "-n", center, "--type=merge", "-p", `{"spec":{"permissions":null,"role":"Admin"}}`)
+		Eventually(func() (int, error) { list, err := d.RecordingDownloads(ctx, active.ID); return len(list), err }).Should(Equal(len(files)))
+		Expect(os.Remove(files[0])).To(Succeed())
+		Eventually(func() error { _, err := d.Recording(ctx, active.ID, 0); return err }).Should(problem(http.StatusNotFound, desk.CodeNotFound))
 	}, SpecTimeout(patience*2))
 
 	It("show in the status of agent and queue", func(ctx SpecContext) {

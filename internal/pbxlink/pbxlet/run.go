@@ -46,7 +46,9 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { e.run(ctx) })
-	wg.Go(func() { (&dialer{cfg: cfg, engine: e, tables: t, out: out}).run(ctx) })
+	recordings := newReader(cfg.SpoolDir, out)
+	wg.Go(func() { recordings.run(ctx) })
+	wg.Go(func() { (&dialer{cfg: cfg, engine: e, recordings: recordings, tables: t, out: out}).run(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -84,10 +86,11 @@ func (o *outbox) take() []*pbxlinkv1.SyncRequest {
 
 // dialer keeps a stream to the manager.
 type dialer struct {
-	cfg    Config
-	engine *engine
-	tables *tables
-	out    *outbox
+	cfg        Config
+	engine     *engine
+	recordings *reader
+	tables     *tables
+	out        *outbox
 }
 
 func (d *dialer) run(ctx context.Context) {
@@ -176,7 +179,11 @@ func (d *dialer) receive(stream syncStream) error {
 		case *pbxlinkv1.SyncResponse_Snapshot:
 			d.engine.offer(m.Snapshot)
 		case *pbxlinkv1.SyncResponse_Command:
-			d.engine.command(m.Command)
+			if m.Command.GetReadRecording() != nil {
+				d.recordings.ask(m.Command)
+			} else {
+				d.engine.command(m.Command)
+			}
 		}
 	}
 }

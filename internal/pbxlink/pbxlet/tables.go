@@ -2,7 +2,6 @@ package pbxlet
 
 import (
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -65,7 +64,7 @@ func newTables(wake func(), spoolDir string) *tables {
 		wake: wake, naming: make(chan struct{}, 1), asterisk: &pbxlinkv1.Asterisk{},
 		contacts: map[string]map[string]*pbxlinkv1.Contact{}, members: map[memberKey]*pbxlinkv1.QueueMember{},
 		figures: map[string]*pbxlinkv1.QueueFigures{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
-		voicemail: map[string][2]int32{}, calls: newCalls(filepath.Join(spoolDir, "monitor") + "/"),
+		voicemail: map[string][2]int32{}, calls: newCalls(monitorDirectory(spoolDir) + "/"),
 	}
 }
 

@@ -37,6 +37,8 @@ const (
 	Refusal_REFUSAL_NOT_RECORDING Refusal = 3
 	// The agent's policy does not allow it.
 	Refusal_REFUSAL_NOT_ALLOWED Refusal = 4
+	// There is no such recording, or no more.
+	Refusal_REFUSAL_NO_RECORDING Refusal = 5
 )
 
 // Enum value maps for Refusal.
@@ -47,6 +49,7 @@ var (
 		2: "REFUSAL_RECORDING_LIMIT",
 		3: "REFUSAL_NOT_RECORDING",
 		4: "REFUSAL_NOT_ALLOWED",
+		5: "REFUSAL_NO_RECORDING",
 	}
 	Refusal_value = map[string]int32{
 		"REFUSAL_UNSPECIFIED":     0,
@@ -54,6 +57,7 @@ var (
 		"REFUSAL_RECORDING_LIMIT": 2,
 		"REFUSAL_NOT_RECORDING":   3,
 		"REFUSAL_NOT_ALLOWED":     4,
+		"REFUSAL_NO_RECORDING":    5,
 	}
 )
 
@@ -1421,6 +1425,7 @@ type Command struct {
 	//	*Command_DropContacts
 	//	*Command_RecordCall
 	//	*Command_PurgeMailbox
+	//	*Command_ReadRecording
 	Action        isCommand_Action `protobuf_oneof:"action"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1506,6 +1511,15 @@ func (x *Command) GetPurgeMailbox() *PurgeMailbox {
 	return nil
 }
 
+func (x *Command) GetReadRecording() *ReadRecording {
+	if x != nil {
+		if x, ok := x.Action.(*Command_ReadRecording); ok {
+			return x.ReadRecording
+		}
+	}
+	return nil
+}
+
 type isCommand_Action interface {
 	isCommand_Action()
 }
@@ -1526,6 +1540,10 @@ type Command_PurgeMailbox struct {
 	PurgeMailbox *PurgeMailbox `protobuf:"bytes,5,opt,name=purge_mailbox,json=purgeMailbox,proto3,oneof"`
 }
 
+type Command_ReadRecording struct {
+	ReadRecording *ReadRecording `protobuf:"bytes,6,opt,name=read_recording,json=readRecording,proto3,oneof"`
+}
+
 func (*Command_SetMembers) isCommand_Action() {}
 
 func (*Command_DropContacts) isCommand_Action() {}
@@ -1534,13 +1552,17 @@ func (*Command_RecordCall) isCommand_Action() {}
 
 func (*Command_PurgeMailbox) isCommand_Action() {}
 
+func (*Command_ReadRecording) isCommand_Action() {}
+
 type CommandResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Empty means done.
 	Error string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
 	// Why the command can never be done; unspecified when it may be tried again.
-	Refusal       Refusal `protobuf:"varint,3,opt,name=refusal,proto3,enum=ringmaster.pbxlink.v1.Refusal" json:"refusal,omitempty"`
+	Refusal Refusal `protobuf:"varint,3,opt,name=refusal,proto3,enum=ringmaster.pbxlink.v1.Refusal" json:"refusal,omitempty"`
+	// What ReadRecording read.
+	RecordingPart *RecordingPart `protobuf:"bytes,4,opt,name=recording_part,json=recordingPart,proto3" json:"recording_part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1594,6 +1616,13 @@ func (x *CommandResult) GetRefusal() Refusal {
 		return x.Refusal
 	}
 	return Refusal_REFUSAL_UNSPECIFIED
+}
+
+func (x *CommandResult) GetRecordingPart() *RecordingPart {
+	if x != nil {
+		return x.RecordingPart
+	}
+	return nil
 }
 
 // SetMembers is the wanted run-time state of queue members. The pbxlet keeps
@@ -1847,6 +1876,131 @@ func (x *RecordCall) GetVerb() RecordVerb {
 	return RecordVerb_RECORD_VERB_UNSPECIFIED
 }
 
+// ReadRecording reads a part of a recording. It needs no Asterisk.
+type ReadRecording struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Relative to Asterisk's monitor directory, as in Call.recordings.
+	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// First byte, from 0; a part that begins behind the end is empty.
+	Offset int64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Most bytes wanted.
+	Length        int32 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadRecording) Reset() {
+	*x = ReadRecording{}
+	mi := &file_pbxlink_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadRecording) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadRecording) ProtoMessage() {}
+
+func (x *ReadRecording) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadRecording.ProtoReflect.Descriptor instead.
+func (*ReadRecording) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ReadRecording) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *ReadRecording) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *ReadRecording) GetLength() int32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+type RecordingPart struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Content []byte                 `protobuf:"bytes,1,opt,name=content,proto3" json:"content,omitempty"`
+	// Size of the whole file, and when it was changed last.
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecordingPart) Reset() {
+	*x = RecordingPart{}
+	mi := &file_pbxlink_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecordingPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecordingPart) ProtoMessage() {}
+
+func (x *RecordingPart) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecordingPart.ProtoReflect.Descriptor instead.
+func (*RecordingPart) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RecordingPart) GetContent() []byte {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *RecordingPart) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *RecordingPart) GetChangedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ChangedAt
+	}
+	return nil
+}
+
 // PurgeMailbox deletes the messages and greetings of an owner who has no
 // mailbox any more.
 type PurgeMailbox struct {
@@ -1859,7 +2013,7 @@ type PurgeMailbox struct {
 
 func (x *PurgeMailbox) Reset() {
 	*x = PurgeMailbox{}
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1871,7 +2025,7 @@ func (x *PurgeMailbox) String() string {
 func (*PurgeMailbox) ProtoMessage() {}
 
 func (x *PurgeMailbox) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[21]
+	mi := &file_pbxlink_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1884,7 +2038,7 @@ func (x *PurgeMailbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PurgeMailbox.ProtoReflect.Descriptor instead.
 func (*PurgeMailbox) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{21}
+	return file_pbxlink_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *PurgeMailbox) GetExtension() string {
@@ -1926,7 +2080,7 @@ type Events struct {
 
 func (x *Events) Reset() {
 	*x = Events{}
-	mi := &file_pbxlink_proto_msgTypes[22]
+	mi := &file_pbxlink_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2092,7 @@ func (x *Events) String() string {
 func (*Events) ProtoMessage() {}
 
 func (x *Events) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[22]
+	mi := &file_pbxlink_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2105,7 @@ func (x *Events) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Events.ProtoReflect.Descriptor instead.
 func (*Events) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{22}
+	return file_pbxlink_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Events) GetAsterisk() *Asterisk {
@@ -2041,7 +2195,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_pbxlink_proto_msgTypes[23]
+	mi := &file_pbxlink_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2053,7 +2207,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[23]
+	mi := &file_pbxlink_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2066,7 +2220,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{23}
+	return file_pbxlink_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Contacts) GetExtension() string {
@@ -2095,7 +2249,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_pbxlink_proto_msgTypes[24]
+	mi := &file_pbxlink_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2261,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[24]
+	mi := &file_pbxlink_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2274,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{24}
+	return file_pbxlink_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Contact) GetUri() string {
@@ -2162,7 +2316,7 @@ type QueueMember struct {
 
 func (x *QueueMember) Reset() {
 	*x = QueueMember{}
-	mi := &file_pbxlink_proto_msgTypes[25]
+	mi := &file_pbxlink_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2174,7 +2328,7 @@ func (x *QueueMember) String() string {
 func (*QueueMember) ProtoMessage() {}
 
 func (x *QueueMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[25]
+	mi := &file_pbxlink_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2187,7 +2341,7 @@ func (x *QueueMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueMember.ProtoReflect.Descriptor instead.
 func (*QueueMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{25}
+	return file_pbxlink_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *QueueMember) GetQueue() string {
@@ -2268,7 +2422,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_pbxlink_proto_msgTypes[26]
+	mi := &file_pbxlink_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2434,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[26]
+	mi := &file_pbxlink_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2447,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{26}
+	return file_pbxlink_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Call) GetId() string {
@@ -2399,7 +2553,7 @@ type Voicemail struct {
 
 func (x *Voicemail) Reset() {
 	*x = Voicemail{}
-	mi := &file_pbxlink_proto_msgTypes[27]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2411,7 +2565,7 @@ func (x *Voicemail) String() string {
 func (*Voicemail) ProtoMessage() {}
 
 func (x *Voicemail) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[27]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2424,7 +2578,7 @@ func (x *Voicemail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voicemail.ProtoReflect.Descriptor instead.
 func (*Voicemail) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{27}
+	return file_pbxlink_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Voicemail) GetExtension() string {
@@ -2468,7 +2622,7 @@ type QueueFigures struct {
 
 func (x *QueueFigures) Reset() {
 	*x = QueueFigures{}
-	mi := &file_pbxlink_proto_msgTypes[28]
+	mi := &file_pbxlink_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2480,7 +2634,7 @@ func (x *QueueFigures) String() string {
 func (*QueueFigures) ProtoMessage() {}
 
 func (x *QueueFigures) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[28]
+	mi := &file_pbxlink_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2493,7 +2647,7 @@ func (x *QueueFigures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueFigures.ProtoReflect.Descriptor instead.
 func (*QueueFigures) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{28}
+	return file_pbxlink_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *QueueFigures) GetQueue() string {
@@ -2562,7 +2716,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_pbxlink_proto_msgTypes[29]
+	mi := &file_pbxlink_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2728,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[29]
+	mi := &file_pbxlink_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2741,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{29}
+	return file_pbxlink_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeviceState) GetExtension() string {
@@ -2699,7 +2853,7 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x12served_certificate\x18\b \x01(\tR\x11servedCertificate\"8\n" +
 	"\x04Nack\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc7\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x96\x03\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12D\n" +
 	"\vset_members\x18\x02 \x01(\v2!.ringmaster.pbxlink.v1.SetMembersH\x00R\n" +
@@ -2707,12 +2861,14 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\rdrop_contacts\x18\x03 \x01(\v2#.ringmaster.pbxlink.v1.DropContactsH\x00R\fdropContacts\x12D\n" +
 	"\vrecord_call\x18\x04 \x01(\v2!.ringmaster.pbxlink.v1.RecordCallH\x00R\n" +
 	"recordCall\x12J\n" +
-	"\rpurge_mailbox\x18\x05 \x01(\v2#.ringmaster.pbxlink.v1.PurgeMailboxH\x00R\fpurgeMailboxB\b\n" +
-	"\x06action\"o\n" +
+	"\rpurge_mailbox\x18\x05 \x01(\v2#.ringmaster.pbxlink.v1.PurgeMailboxH\x00R\fpurgeMailbox\x12M\n" +
+	"\x0eread_recording\x18\x06 \x01(\v2$.ringmaster.pbxlink.v1.ReadRecordingH\x00R\rreadRecordingB\b\n" +
+	"\x06action\"\xbc\x01\n" +
 	"\rCommandResult\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x128\n" +
-	"\arefusal\x18\x03 \x01(\x0e2\x1e.ringmaster.pbxlink.v1.RefusalR\arefusal\"~\n" +
+	"\arefusal\x18\x03 \x01(\x0e2\x1e.ringmaster.pbxlink.v1.RefusalR\arefusal\x12K\n" +
+	"\x0erecording_part\x18\x04 \x01(\v2$.ringmaster.pbxlink.v1.RecordingPartR\rrecordingPart\"~\n" +
 	"\n" +
 	"SetMembers\x12\x1a\n" +
 	"\bcomplete\x18\x01 \x01(\bR\bcomplete\x12:\n" +
@@ -2731,7 +2887,16 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\n" +
 	"RecordCall\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x125\n" +
-	"\x04verb\x18\x02 \x01(\x0e2!.ringmaster.pbxlink.v1.RecordVerbR\x04verb\"B\n" +
+	"\x04verb\x18\x02 \x01(\x0e2!.ringmaster.pbxlink.v1.RecordVerbR\x04verb\"S\n" +
+	"\rReadRecording\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\x05R\x06length\"x\n" +
+	"\rRecordingPart\x12\x18\n" +
+	"\acontent\x18\x01 \x01(\fR\acontent\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x129\n" +
+	"\n" +
+	"changed_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\"B\n" +
 	"\fPurgeMailbox\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\"\xe2\x04\n" +
@@ -2798,13 +2963,14 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\x19service_level_performance\x18\b \x01(\x01R\x17serviceLevelPerformance\"A\n" +
 	"\vDeviceState\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
-	"\x05state\x18\x02 \x01(\tR\x05state*\x8b\x01\n" +
+	"\x05state\x18\x02 \x01(\tR\x05state*\xa5\x01\n" +
 	"\aRefusal\x12\x17\n" +
 	"\x13REFUSAL_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REFUSAL_CALL_ENDED\x10\x01\x12\x1b\n" +
 	"\x17REFUSAL_RECORDING_LIMIT\x10\x02\x12\x19\n" +
 	"\x15REFUSAL_NOT_RECORDING\x10\x03\x12\x17\n" +
-	"\x13REFUSAL_NOT_ALLOWED\x10\x04*\x88\x01\n" +
+	"\x13REFUSAL_NOT_ALLOWED\x10\x04\x12\x18\n" +
+	"\x14REFUSAL_NO_RECORDING\x10\x05*\x88\x01\n" +
 	"\n" +
 	"RecordVerb\x12\x1b\n" +
 	"\x17RECORD_VERB_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -2838,7 +3004,7 @@ func file_pbxlink_proto_rawDescGZIP() []byte {
 }
 
 var file_pbxlink_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_pbxlink_proto_goTypes = []any{
 	(Refusal)(0),                  // 0: ringmaster.pbxlink.v1.Refusal
 	(RecordVerb)(0),               // 1: ringmaster.pbxlink.v1.RecordVerb
@@ -2865,30 +3031,32 @@ var file_pbxlink_proto_goTypes = []any{
 	(*MemberState)(nil),           // 22: ringmaster.pbxlink.v1.MemberState
 	(*DropContacts)(nil),          // 23: ringmaster.pbxlink.v1.DropContacts
 	(*RecordCall)(nil),            // 24: ringmaster.pbxlink.v1.RecordCall
-	(*PurgeMailbox)(nil),          // 25: ringmaster.pbxlink.v1.PurgeMailbox
-	(*Events)(nil),                // 26: ringmaster.pbxlink.v1.Events
-	(*Contacts)(nil),              // 27: ringmaster.pbxlink.v1.Contacts
-	(*Contact)(nil),               // 28: ringmaster.pbxlink.v1.Contact
-	(*QueueMember)(nil),           // 29: ringmaster.pbxlink.v1.QueueMember
-	(*Call)(nil),                  // 30: ringmaster.pbxlink.v1.Call
-	(*Voicemail)(nil),             // 31: ringmaster.pbxlink.v1.Voicemail
-	(*QueueFigures)(nil),          // 32: ringmaster.pbxlink.v1.QueueFigures
-	(*DeviceState)(nil),           // 33: ringmaster.pbxlink.v1.DeviceState
-	nil,                           // 34: ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	(*timestamppb.Timestamp)(nil), // 35: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 36: google.protobuf.Duration
+	(*ReadRecording)(nil),         // 25: ringmaster.pbxlink.v1.ReadRecording
+	(*RecordingPart)(nil),         // 26: ringmaster.pbxlink.v1.RecordingPart
+	(*PurgeMailbox)(nil),          // 27: ringmaster.pbxlink.v1.PurgeMailbox
+	(*Events)(nil),                // 28: ringmaster.pbxlink.v1.Events
+	(*Contacts)(nil),              // 29: ringmaster.pbxlink.v1.Contacts
+	(*Contact)(nil),               // 30: ringmaster.pbxlink.v1.Contact
+	(*QueueMember)(nil),           // 31: ringmaster.pbxlink.v1.QueueMember
+	(*Call)(nil),                  // 32: ringmaster.pbxlink.v1.Call
+	(*Voicemail)(nil),             // 33: ringmaster.pbxlink.v1.Voicemail
+	(*QueueFigures)(nil),          // 34: ringmaster.pbxlink.v1.QueueFigures
+	(*DeviceState)(nil),           // 35: ringmaster.pbxlink.v1.DeviceState
+	nil,                           // 36: ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
 }
 var file_pbxlink_proto_depIdxs = []int32{
 	6,  // 0: ringmaster.pbxlink.v1.SyncRequest.hello:type_name -> ringmaster.pbxlink.v1.Hello
 	17, // 1: ringmaster.pbxlink.v1.SyncRequest.ack:type_name -> ringmaster.pbxlink.v1.Ack
 	18, // 2: ringmaster.pbxlink.v1.SyncRequest.nack:type_name -> ringmaster.pbxlink.v1.Nack
-	26, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
+	28, // 3: ringmaster.pbxlink.v1.SyncRequest.events:type_name -> ringmaster.pbxlink.v1.Events
 	20, // 4: ringmaster.pbxlink.v1.SyncRequest.command_result:type_name -> ringmaster.pbxlink.v1.CommandResult
 	8,  // 5: ringmaster.pbxlink.v1.SyncResponse.snapshot:type_name -> ringmaster.pbxlink.v1.Snapshot
 	19, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
 	7,  // 7: ringmaster.pbxlink.v1.Hello.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	34, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	35, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
+	36, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	37, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
 	9,  // 10: ringmaster.pbxlink.v1.Snapshot.files:type_name -> ringmaster.pbxlink.v1.File
 	10, // 11: ringmaster.pbxlink.v1.Snapshot.expect:type_name -> ringmaster.pbxlink.v1.Expect
 	13, // 12: ringmaster.pbxlink.v1.Expect.endpoints:type_name -> ringmaster.pbxlink.v1.ExpectEndpoint
@@ -2897,37 +3065,40 @@ var file_pbxlink_proto_depIdxs = []int32{
 	11, // 15: ringmaster.pbxlink.v1.Expect.mailboxes:type_name -> ringmaster.pbxlink.v1.ExpectMailbox
 	12, // 16: ringmaster.pbxlink.v1.Expect.music_classes:type_name -> ringmaster.pbxlink.v1.ExpectMusicClass
 	15, // 17: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
-	36, // 18: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
+	38, // 18: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
 	21, // 19: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
 	23, // 20: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
 	24, // 21: ringmaster.pbxlink.v1.Command.record_call:type_name -> ringmaster.pbxlink.v1.RecordCall
-	25, // 22: ringmaster.pbxlink.v1.Command.purge_mailbox:type_name -> ringmaster.pbxlink.v1.PurgeMailbox
-	0,  // 23: ringmaster.pbxlink.v1.CommandResult.refusal:type_name -> ringmaster.pbxlink.v1.Refusal
-	22, // 24: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
-	1,  // 25: ringmaster.pbxlink.v1.RecordCall.verb:type_name -> ringmaster.pbxlink.v1.RecordVerb
-	7,  // 26: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	27, // 27: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
-	29, // 28: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
-	33, // 29: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
-	30, // 30: ringmaster.pbxlink.v1.Events.calls:type_name -> ringmaster.pbxlink.v1.Call
-	31, // 31: ringmaster.pbxlink.v1.Events.voicemail:type_name -> ringmaster.pbxlink.v1.Voicemail
-	32, // 32: ringmaster.pbxlink.v1.Events.queues:type_name -> ringmaster.pbxlink.v1.QueueFigures
-	28, // 33: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
-	2,  // 34: ringmaster.pbxlink.v1.Call.state:type_name -> ringmaster.pbxlink.v1.CallState
-	35, // 35: ringmaster.pbxlink.v1.Call.started_at:type_name -> google.protobuf.Timestamp
-	35, // 36: ringmaster.pbxlink.v1.Call.answered_at:type_name -> google.protobuf.Timestamp
-	35, // 37: ringmaster.pbxlink.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	3,  // 38: ringmaster.pbxlink.v1.Call.recording:type_name -> ringmaster.pbxlink.v1.RecordingState
-	36, // 39: ringmaster.pbxlink.v1.QueueFigures.hold_time:type_name -> google.protobuf.Duration
-	36, // 40: ringmaster.pbxlink.v1.QueueFigures.talk_time:type_name -> google.protobuf.Duration
-	36, // 41: ringmaster.pbxlink.v1.QueueFigures.service_level:type_name -> google.protobuf.Duration
-	4,  // 42: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
-	5,  // 43: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
-	43, // [43:44] is the sub-list for method output_type
-	42, // [42:43] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	27, // 22: ringmaster.pbxlink.v1.Command.purge_mailbox:type_name -> ringmaster.pbxlink.v1.PurgeMailbox
+	25, // 23: ringmaster.pbxlink.v1.Command.read_recording:type_name -> ringmaster.pbxlink.v1.ReadRecording
+	0,  // 24: ringmaster.pbxlink.v1.CommandResult.refusal:type_name -> ringmaster.pbxlink.v1.Refusal
+	26, // 25: ringmaster.pbxlink.v1.CommandResult.recording_part:type_name -> ringmaster.pbxlink.v1.RecordingPart
+	22, // 26: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
+	1,  // 27: ringmaster.pbxlink.v1.RecordCall.verb:type_name -> ringmaster.pbxlink.v1.RecordVerb
+	37, // 28: ringmaster.pbxlink.v1.RecordingPart.changed_at:type_name -> google.protobuf.Timestamp
+	7,  // 29: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
+	29, // 30: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
+	31, // 31: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
+	35, // 32: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
+	32, // 33: ringmaster.pbxlink.v1.Events.calls:type_name -> ringmaster.pbxlink.v1.Call
+	33, // 34: ringmaster.pbxlink.v1.Events.voicemail:type_name -> ringmaster.pbxlink.v1.Voicemail
+	34, // 35: ringmaster.pbxlink.v1.Events.queues:type_name -> ringmaster.pbxlink.v1.QueueFigures
+	30, // 36: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
+	2,  // 37: ringmaster.pbxlink.v1.Call.state:type_name -> ringmaster.pbxlink.v1.CallState
+	37, // 38: ringmaster.pbxlink.v1.Call.started_at:type_name -> google.protobuf.Timestamp
+	37, // 39: ringmaster.pbxlink.v1.Call.answered_at:type_name -> google.protobuf.Timestamp
+	37, // 40: ringmaster.pbxlink.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	3,  // 41: ringmaster.pbxlink.v1.Call.recording:type_name -> ringmaster.pbxlink.v1.RecordingState
+	38, // 42: ringmaster.pbxlink.v1.QueueFigures.hold_time:type_name -> google.protobuf.Duration
+	38, // 43: ringmaster.pbxlink.v1.QueueFigures.talk_time:type_name -> google.protobuf.Duration
+	38, // 44: ringmaster.pbxlink.v1.QueueFigures.service_level:type_name -> google.protobuf.Duration
+	4,  // 45: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
+	5,  // 46: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
+	46, // [46:47] is the sub-list for method output_type
+	45, // [45:46] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_pbxlink_proto_init() }
@@ -2952,6 +3123,7 @@ func file_pbxlink_proto_init() {
 		(*Command_DropContacts)(nil),
 		(*Command_RecordCall)(nil),
 		(*Command_PurgeMailbox)(nil),
+		(*Command_ReadRecording)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2959,7 +3131,7 @@ func file_pbxlink_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbxlink_proto_rawDesc), len(file_pbxlink_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   31,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

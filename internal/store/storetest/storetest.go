@@ -59,6 +59,7 @@ func Run(t *testing.T, open Open) {
 		"CallLists":     testCallLists,
 		"Recordings":    testRecordings,
 		"CallCommands":  testCallCommands,
+		"RecordedCalls": testRecordedCalls, "RecordingReads": testRecordingReads, "RecordingDownloads": testRecordingDownloads,
 		"ClaimRace":     testClaimRace,
 		"SystemMails":   testSystemMails,
 		"NewVoicemail":  testNewVoicemail,
