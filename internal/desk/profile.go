@@ -145,6 +145,12 @@ func (s *server) registerProfile(api huma.API) {
 	put.Errors = append([]int{http.StatusBadRequest, http.StatusConflict}, errorsOfReads...)
 	huma.Register(api, put, s.setPresence)
 
+	end := operation("endWrapUp", http.MethodDelete, "/v1/me/presence/wrap-up", "End the own wrap-up time")
+	end.Description = "Queues offer again at once, unless the agent is paused. Nothing changes when none runs. That of a queue for calls runs in the PBX, which ends " +
+		"none early. A web client of an agent with typology Phonebar is refused unless the center allows it."
+	end.Errors = append([]int{http.StatusConflict}, errorsOfReads...)
+	huma.Register(api, end, s.endWrapUp)
+
 	agents := operation("listAgents", http.MethodGet, "/v1/agents", "Colleagues of the center")
 	agents.Errors = append([]int{http.StatusUnprocessableEntity}, errorsOfReads...)
 	huma.Register(api, needing(agents, moduleColleagues), s.listAgents)
@@ -210,12 +216,8 @@ func (s *server) getPresence(ctx context.Context, _ *noBody) (*presenceOutput, e
 
 func (s *server) setPresence(ctx context.Context, in *presenceInput) (*presenceOutput, error) {
 	c := callerOf(ctx)
-	profile, err := parseProfile(c.Profile)
-	if err != nil {
-		return nil, s.fail(ctx, "reading a profile", err)
-	}
-	if !profile.mayChangePresence(c.client) {
-		return nil, problem(CodePhonebarControls, "the phonebar of this agent changes the presence; this client shows it")
+	if err := s.mayChangePresence(ctx, c); err != nil {
+		return nil, err
 	}
 	p := store.Presence{Agent: c.Key, SignedIn: true, Source: c.client}
 	if in.Body.State == PresencePaused {
@@ -223,6 +225,29 @@ func (s *server) setPresence(ctx context.Context, in *presenceInput) (*presenceO
 	}
 	if err := s.Store.SetPresence(ctx, p); err != nil {
 		return nil, s.fail(ctx, "setting presence", err)
+	}
+	return s.getPresence(ctx, nil)
+}
+
+// mayChangePresence refuses a client that shows presence only.
+func (s *server) mayChangePresence(ctx context.Context, c caller) error {
+	profile, err := parseProfile(c.Profile)
+	if err != nil {
+		return s.fail(ctx, "reading a profile", err)
+	}
+	if !profile.mayChangePresence(c.client) {
+		return problem(CodePhonebarControls, "the phonebar of this agent changes the presence; this client shows it")
+	}
+	return nil
+}
+
+func (s *server) endWrapUp(ctx context.Context, _ *noBody) (*presenceOutput, error) {
+	c := callerOf(ctx)
+	if err := s.mayChangePresence(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := s.Store.EndWrapUp(ctx, c.Key); err != nil {
+		return nil, s.fail(ctx, "ending wrap-up time", err)
 	}
 	return s.getPresence(ctx, nil)
 }

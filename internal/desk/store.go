@@ -62,6 +62,7 @@ type directory interface {
 
 type presences interface {
 	SetPresence(ctx context.Context, p store.Presence) error
+	EndWrapUp(ctx context.Context, agent store.Key) error
 	GetPresence(ctx context.Context, agent store.Key) (store.Presence, error)
 	ListPresence(ctx context.Context, namespace string) ([]store.Presence, error)
 	BeginStream(ctx context.Context, agent store.Key, id, lease string) error

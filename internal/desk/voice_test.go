@@ -53,6 +53,7 @@ func TestPhonebarControlsPresence(t *testing.T) {
 	web := f.loginWith("alice", "Web", "")
 	f.wantPresence(web, "SignedOut")
 	f.want(409, desk.CodePhonebarControls, web, "PUT", "/v1/me/presence", setPresence("Ready", ""))
+	f.want(409, desk.CodePhonebarControls, web, "DELETE", "/v1/me/presence/wrap-up", nil)
 	if a := f.want(200, "", web, "GET", "/v1/me", nil); a.at("capabilities", "changePresence") != false {
 		t.Errorf("capabilities of the mirror: %s", a.raw)
 	}

@@ -49,3 +49,29 @@ func TestWrapUp(t *testing.T) {
 		t.Errorf("signed out, and in wrap-up: %s", p.raw)
 	}
 }
+
+// An agent ends their own wrap-up time, and is offered the next at once; a client that only shows presence does not.
+func TestEndWrapUp(t *testing.T) {
+	f := newFixture(t)
+	alice := f.login("alice")
+	q, err := f.store.GetQueue(t.Context(), queueKey)
+	f.ok(err)
+	q.WrapUpTime = time.Hour
+	f.ok(f.store.PutQueue(t.Context(), q))
+	f.want(200, "", alice, "DELETE", "/v1/me/presence/wrap-up", nil) // none runs
+
+	f.want(200, "", alice, "POST", f.opened(alice, "Lamp")+"/close", nil)
+	if f.want(200, "", alice, "GET", "/v1/me/presence", nil).body["wrapUpUntil"] == nil {
+		t.Fatal("no wrap-up time runs")
+	}
+	s := f.stream(alice, "")
+	s.expect("hello", "")
+	after := f.want(200, "", alice, "DELETE", "/v1/me/presence/wrap-up", nil)
+	if after.body["state"] != "Ready" || after.body["wrapUpUntil"] != nil {
+		t.Errorf("presence %s", after.raw)
+	}
+	if data, _ := s.expect(store.EventPresence, "alice").data["data"].(map[string]any); data["wrapUpUntil"] != nil {
+		t.Errorf("the event says %v", data)
+	}
+	f.opened(alice, "Next lamp")
+}

@@ -114,6 +114,9 @@ type PresenceStore interface {
 	// caller's. A Telephone is taken as by TakeSeat, in the same transaction and with the same errors; none keeps the present seat, which
 	// signing out releases. ErrNotFound: no such agent; ErrConflict: an inactive agent cannot sign in; ErrDisposing: see BeginDisposing.
 	SetPresence(ctx context.Context, p Presence) error
+	// EndWrapUp ends a wrap-up time that runs, emits EventPresence, and makes what waits for this agent due. Without one nothing changes.
+	// ErrNotFound: no such agent.
+	EndWrapUp(ctx context.Context, agent Key) error
 	// BeginStream records that a client of the agent follows the events. lease is the name of one that is held for as long as the process that serves
 	// the stream lives. EndStream ends it; ending what is over is not an error. EndLostStreams ends those whose lease nobody holds any more and
 	// returns how many. EventStream tells of an agent's first open stream and of the end of the last.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // wrapUp gives the agent, whom an interaction of the queue has just left, the queue's wrap-up time.
@@ -32,6 +33,33 @@ func (t *tx) flushWrapUps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// EndWrapUp implements PresenceStore.
+func (db *DB) EndWrapUp(ctx context.Context, agent Key) error {
+	return db.write(ctx, "end wrap-up time", func(t *tx) error {
+		// Routing decides under the same lock.
+		if err := t.lockCenter(ctx, agent.Namespace); err != nil {
+			return err
+		}
+		p, err := getPresence(ctx, t.conn, agent)
+		if err != nil {
+			return err
+		}
+		now, err := t.now(ctx)
+		if err != nil || micros(p.WrapUp) <= now {
+			return err
+		}
+		if _, err := t.exec(ctx, "DELETE FROM wrap_ups WHERE namespace = ? AND agent = ?", agent.Namespace, agent.Name); err != nil {
+			return err
+		}
+		p.WrapUp = time.Time{}
+		t.emit(presenceEvent(p))
+		if !p.SignedIn || p.Paused {
+			return nil
+		}
+		return t.queuesChanged(ctx, agent)
+	})
 }
 
 // overWrapUps takes wrap-up times that have passed out of presences.

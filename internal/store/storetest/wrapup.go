@@ -87,6 +87,46 @@ func testWrapUp(t *testing.T, open Open) {
 		c.wantState(other, store.StateQueued, "") // no room for two
 		c.wantNext(clk, 30*time.Second)
 	})
+	t.Run("ended early", func(t *testing.T) {
+		c, clk := start(t, 1, "alice")
+		wantErr(t, c.EndWrapUp(c.ctx, key("nobody")), store.ErrNotFound)
+		id, _ := c.open()
+		c.close(id, "alice")
+		next := c.newInteraction()
+		c.route()
+		c.wantState(next, store.StateQueued, "")
+		c.presence("alice", true, true)
+		before := c.cursor()
+		c.must(c.EndWrapUp(c.ctx, key("alice"))) // a pause stays one
+		c.wantWrapUp(clk, "alice", 0)
+		events, err := c.EventsAfter(c.ctx, ns, before, 10)
+		c.must(err)
+		if len(events) != 1 || events[0].Kind != store.EventPresence || events[0].Subject != "alice" || strings.Contains(string(events[0].Data), "wrapUpUntil") {
+			t.Fatalf("events %+v", events)
+		}
+		c.route()
+		c.wantState(next, store.StateQueued, "")
+		c.presence("alice", true, false)
+		c.route()
+		c.wantState(next, store.StateOffered, "alice")
+		c.must(second(c.Accept(c.ctx, ns, next, "alice")))
+		c.close(next, "alice")
+		again := c.newInteraction()
+		c.route()
+		c.wantState(again, store.StateQueued, "")
+		c.wantWrapUp(clk, "alice", time.Minute)
+		c.must(c.EndWrapUp(c.ctx, key("alice")))
+		c.route()
+		c.wantState(again, store.StateOffered, "alice")
+		c.must(second(c.Accept(c.ctx, ns, again, "alice")))
+		before = c.cursor()
+		c.must(c.EndWrapUp(c.ctx, key("alice"))) // none runs
+		if c.cursor() != before {
+			t.Fatal("ending none is told")
+		}
+		c.close(again, "alice") // and the next begins as ever
+		c.wantWrapUp(clk, "alice", time.Minute)
+	})
 	t.Run("the longest counts", func(t *testing.T) {
 		c, clk := start(t, 0, "alice")
 		first, _ := c.open()
