@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -15,17 +14,14 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // TestPasswordOwnership goes through who owns an agent's password: the Secret sets the first one and every new one, the agent's own
 // change survives everything else, and Enforced takes it back.
 func TestPasswordOwnership(t *testing.T) {
 	ctx := t.Context()
-	db, err := store.OpenSQLite(ctx, filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	key := store.Key{Namespace: "acme", Name: "alice"}
 	if err := db.PutAgent(ctx, store.Agent{Key: key, Username: "alice", Active: true}); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,17 +9,14 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // An annotation unlocks once, and not what was locked after it.
 func TestUnlockAnnotation(t *testing.T) {
 	ctx := t.Context()
 	at := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-	db, err := store.OpenSQLite(ctx, filepath.Join(t.TempDir(), "store.db"), store.WithClock(func() time.Time { return at }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t, store.WithClock(func() time.Time { return at }))
 	k := &agentKind{store: db}
 	agent := &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Namespace: "acme", Name: "alice"}}
 	if err := db.PutAgent(ctx, store.Agent{Key: storeKey(agent), Username: "alice", Active: true}); err != nil {

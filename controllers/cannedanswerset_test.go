@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,7 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
-	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func sumOf(content []byte) string {
@@ -51,11 +50,7 @@ func TestCannedAttachments(t *testing.T) {
 	reader := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "files"}, Data: map[string]string{"text": "hello"}, BinaryData: map[string][]byte{"binary": {0, 255}},
 	}).Build()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := storetest.SQLite(t)
 	k := &cannedKind{Reader: reader, store: db, files: newDownloader(func(netip.Addr) bool { return true })}
 
 	from := func(name, key string) v1alpha1.CannedAttachment {
@@ -116,11 +111,7 @@ func TestCannedValues(t *testing.T) {
 	if err := errors.Join(v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = db.Close() }()
+	db := storetest.SQLite(t)
 	k := &cannedKind{Reader: fake.NewClientBuilder().WithScheme(scheme).WithObjects(texts).Build(), store: db, files: newDownloader(notLocal)}
 	for name, reason := range map[string]string{
 		"good": v1alpha1.ReasonSucceeded, "open": v1alpha1.ReasonInvalid, "empty": v1alpha1.ReasonInvalid, "long": v1alpha1.ReasonContentTooLong,

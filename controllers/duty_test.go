@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,19 +10,18 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // The pause while an agent chooses a disposition stops calls of queues too, ends with it or by signing out, and is no other pause's end.
 func TestDispositionPausesCalls(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	db := storetest.SQLite(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(err)
-	t.Cleanup(func() { _ = db.Close() })
 	alice := &v1alpha1.Agent{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "alice"}}
 	alice.Status.Extension = "1001"
 	d := &duty{Reader: readerOf(t, alice), store: db}

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // reports is what a worker wrote.
@@ -53,9 +53,7 @@ func TestVerified(t *testing.T) {
 // A deletion waits for the worker, then what came in is closed, and kept or not as the policy says.
 func TestAccountDeletion(t *testing.T) {
 	for policy, kept := range map[v1alpha1.EmailDeletionPolicy]int{v1alpha1.EmailRetain: 1, v1alpha1.EmailPurge: 0} {
-		db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-		must(t, err)
-		defer func() { _ = db.Close() }()
+		db := storetest.SQLite(t)
 		e := opsAccount()
 		e.Spec.DeletionPolicy = policy
 		key := storeKey(e)

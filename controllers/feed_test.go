@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,20 +10,19 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // An assignment that has lasted too long is an Event of its account; another end of routing is none.
 func TestExpiredAssignmentIsAnEvent(t *testing.T) {
 	clock := time.Now()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"), store.WithClock(func() time.Time { return clock }))
+	db := storetest.SQLite(t, store.WithClock(func() time.Time { return clock }))
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(err)
-	t.Cleanup(func() { _ = db.Close() })
 	key := func(name string) store.Key { return store.Key{Namespace: ns, Name: name} }
 	must(db.PutAgent(t.Context(), store.Agent{Key: key("alice"), Username: "alice", Active: true}))
 	must(db.SetPresence(t.Context(), store.Presence{Agent: key("alice"), SignedIn: true}))

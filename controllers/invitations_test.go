@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func invitingCenter(change func(*v1alpha1.InvitationsSpec)) *v1alpha1.ContactCenter {
@@ -50,12 +50,9 @@ type inviting struct {
 func newInviting(t *testing.T) *inviting {
 	t.Helper()
 	i := &inviting{at: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"), store.WithClock(func() time.Time { return i.at }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t, store.WithClock(func() time.Time { return i.at }))
 	i.mailDesk = &mailDesk{DB: db, t: t}
+	var err error
 	i.lease, _, err = db.AcquireLease(t.Context(), "mail", "test", 10000*time.Hour)
 	i.must(err)
 	i.fresh()

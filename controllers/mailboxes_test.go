@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // A worker goes on over changes that are none of its business; one of server, sign-in or ingestion reaches it.
@@ -100,9 +100,7 @@ func TestRisksShow(t *testing.T) {
 
 // An account of purpose System is taken up without mailbox and routing, and says so by what it does not show.
 func TestSystemAccount(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	must(t, err)
-	defer func() { _ = db.Close() }()
+	db := storetest.SQLite(t)
 	e := opsAccount()
 	e.Spec.Key, e.Spec.Purpose, e.Spec.Authentication.Type = "OPS", v1alpha1.PurposeSystem, "None"
 	e.Spec.SMTP.Host = "smtp.example.com"
@@ -152,9 +150,7 @@ func (w *fakeWorkers) Remove(key store.Key)  { w.removed = append(w.removed, key
 
 // A replica works on the accounts of its groups, and lets go of one that leaves them; an account without workers says so.
 func TestWorkerGroups(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	must(t, err)
-	defer func() { _ = db.Close() }()
+	db := storetest.SQLite(t)
 	e := opsAccount()
 	e.Spec.Key, e.Spec.Purpose, e.Spec.Authentication.Type, e.Spec.SMTP.Host = "OPS", v1alpha1.PurposeSystem, "None", "smtp.example.com"
 	center := mailingCenter()
@@ -174,7 +170,7 @@ func TestWorkerGroups(t *testing.T) {
 		reader := b.Build()
 		workers := &fakeWorkers{}
 		m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db, groups: test.groups}
-		_, err = m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
+		_, err := m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
 		must(t, err)
 		if len(workers.applied) == 1 != test.works || len(workers.removed) == 1 == test.works {
 			t.Errorf("group %q at a manager of %q: %d begun, %d stopped", test.group, test.groups, len(workers.applied), len(workers.removed))
@@ -224,9 +220,7 @@ func TestWorkerGroups(t *testing.T) {
 
 // A group is served until the last of its managers ends.
 func TestGroupKeeper(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	must(t, err)
-	defer func() { _ = db.Close() }()
+	db := storetest.SQLite(t)
 	keep := func(holder string, groups ...string) (stop func()) {
 		ctx, cancel := context.WithCancel(t.Context())
 		k := &groupKeeper{store: db, groups: groups, holder: holder, renew: 5 * time.Millisecond}

@@ -1,7 +1,6 @@
 package controllers
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func TestQueueInteractions(t *testing.T) {
@@ -36,11 +36,7 @@ func TestQueueInteractions(t *testing.T) {
 
 // What an Email queue says is what routing knows.
 func TestQueueReachesRouting(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	k := &queueKind{store: db}
 	q := &v1alpha1.Queue{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "mail"}}
 	q.Spec = v1alpha1.QueueSpec{Channel: v1alpha1.ChannelEmail, Strategy: v1alpha1.StrategyBeepAll}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	netmail "net/mail"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 const ns = "acme"
@@ -74,13 +74,10 @@ type mailDesk struct {
 
 func newMailDesk(t *testing.T) *mailDesk {
 	t.Helper()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	d := &mailDesk{DB: db, t: t}
 	d.agent()
+	var err error
 	if d.lease, _, err = db.AcquireLease(t.Context(), "mail", "test", time.Hour); err != nil {
 		t.Fatal(err)
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/wire"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
@@ -55,9 +56,7 @@ func newOperators(t *testing.T) *operators {
 	ns, err := o.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "plugin-"}}, metav1.CreateOptions{})
 	o.must(err)
 	o.namespace = ns.Name
-	o.db, err = store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	o.must(err)
-	t.Cleanup(func() { _ = o.db.Close() })
+	o.db = storetest.SQLite(t)
 
 	access, err := kubeaccess.New(o.cp.Config, slog.New(slog.DiscardHandler))
 	o.must(err)

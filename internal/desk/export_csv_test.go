@@ -9,7 +9,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // exported are the rows of an export, by column.
@@ -127,11 +127,7 @@ func (s *largeStore) ListInteractions(ctx context.Context, f store.InteractionFi
 
 // A file is whole, or it is none.
 func TestNoPartOfAnExport(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	large := &largeStore{Store: db, count: 10_001}
 	f := newFixtureOn(t, large)
 	alice := f.login("alice")

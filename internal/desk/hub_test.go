@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 var alice = store.Key{Namespace: "support", Name: "alice"}
@@ -32,11 +32,7 @@ func (c *countingFeed) EventsAfter(ctx context.Context, namespace string, after 
 
 func hubStore(t *testing.T) store.Store {
 	t.Helper()
-	st, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.SQLite(t)
 	if err := st.PutAgent(t.Context(), store.Agent{Key: alice, Username: "alice", Active: true}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package desk_test
 
 import (
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 const day = 24 * time.Hour
@@ -52,11 +52,7 @@ func TestLockout(t *testing.T) {
 
 func TestPasswordExpires(t *testing.T) {
 	var ahead atomic.Int64
-	st, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"), store.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.SQLite(t, store.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
 	f := newFixtureOn(t, st)
 	f.rules.Age = security.PasswordAge{Max: 90 * day, WarnBefore: 15 * day}
 	login := func() answer { return f.want(200, "", "", "POST", "/v1/login", credentials("alice.r", password)) }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"pgregory.net/rapid"
 
-	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func TestMaskedValues(t *testing.T) {
@@ -93,11 +92,7 @@ var notJSON = map[string]string{
 // answerTypes are the Go types of all JSON answers, by operation.
 func answerTypes(t *testing.T) map[string][]reflect.Type {
 	t.Helper()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	s := &server{Options: Options{Store: db}}
 	api := s.register(http.NewServeMux()).OpenAPI()
 	types := map[string][]reflect.Type{}

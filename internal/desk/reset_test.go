@@ -3,7 +3,6 @@ package desk_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // resetDesk sends links for an hour in the center, and remembers their tokens by agent.
@@ -27,12 +27,7 @@ type resetDesk struct {
 func newResetDesk(t *testing.T) *resetDesk {
 	t.Helper()
 	d := &resetDesk{tokens: map[string][]string{}}
-	st, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"),
-		store.WithClock(func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.SQLite(t, store.WithClock(func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }))
 	d.fixture = newFixtureOn(t, st, func(o *desk.Options) {
 		o.PasswordReset = func(_ context.Context, namespace string) (*desk.PasswordReset, error) {
 			if namespace != center {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/corpus"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
@@ -71,7 +72,7 @@ func TestFaultStoreIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := rigIn(t, func() (*store.DB, error) { return store.OpenPostgres(t.Context(), dsn) })
+	r := rigIn(t, postgresIn(t, dsn))
 	r.layFlood()
 	r.run(fast(), r.cfg)
 	for _, n := range []int{100, 700} {
@@ -217,7 +218,7 @@ func (s *stopping) ReleaseLease(ctx context.Context, l store.Lease) error {
 // on is refused.
 func TestFaultReplicaStandsStill(t *testing.T) {
 	dsn := env.Postgres(t).NewDatabase(t)
-	r := rigIn(t, func() (*store.DB, error) { return store.OpenPostgres(t.Context(), dsn) })
+	r := rigIn(t, postgresIn(t, dsn))
 	r.layFlood()
 	first := &stopping{DB: r.store, at: 4, stopped: make(chan struct{}), resume: make(chan struct{})}
 	run := func(name string, st Store) (stop func()) {
@@ -261,7 +262,7 @@ func TestFaultDiskIsFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r := rigIn(t, func() (*store.DB, error) { return store.OpenSQLite(t.Context(), filepath.Join(dir, "store.db")) })
+	r := rigIn(t, opened(t, func() (*store.DB, error) { return store.OpenSQLite(t.Context(), filepath.Join(dir, "store.db")) }))
 	r.layFlood()
 	s, _ := r.run(fast(), r.cfg)
 	failures := s.metrics.errors.WithLabelValues(namespace, "support", ReasonStoreUnavailable)
@@ -280,9 +281,7 @@ func TestFaultDiskIsFull(t *testing.T) {
 func TestFaultClockMoves(t *testing.T) {
 	var shift atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(shift.Load())) }
-	r := rigIn(t, func() (*store.DB, error) {
-		return store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"), store.WithClock(now))
-	})
+	r := rigIn(t, func() *store.DB { return storetest.SQLite(t, store.WithClock(now)) })
 	r.layFlood()
 	replica := func(name string) Options {
 		o := fast()

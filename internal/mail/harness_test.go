@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
 
@@ -42,14 +42,28 @@ func newRig(t testing.TB) *rig {
 	return rigIn(t, sqliteIn(t))
 }
 
-func sqliteIn(t testing.TB) func() (*store.DB, error) {
-	return func() (*store.DB, error) {
-		return store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+func sqliteIn(t testing.TB) func() *store.DB {
+	return func() *store.DB { return storetest.SQLite(t) }
+}
+
+func postgresIn(t testing.TB, dsn string) func() *store.DB {
+	return opened(t, func() (*store.DB, error) { return store.OpenPostgres(t.Context(), dsn) })
+}
+
+// opened closes what open opens when the test ends.
+func opened(t testing.TB, open func() (*store.DB, error)) func() *store.DB {
+	return func() *store.DB {
+		db, err := open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		return db
 	}
 }
 
 // rigIn is a rig with another store.
-func rigIn(t testing.TB, open func() (*store.DB, error)) *rig {
+func rigIn(t testing.TB, open func() *store.DB) *rig {
 	t.Helper()
 	d := env.Dovecot(t)
 	ignore := goleak.IgnoreCurrent()
@@ -64,13 +78,9 @@ func rigOn(t testing.TB, d *env.DovecotServer) *rig {
 	return rigWith(t, d, sqliteIn(t))
 }
 
-func rigWith(t testing.TB, d *env.DovecotServer, open func() (*store.DB, error)) *rig {
+func rigWith(t testing.TB, d *env.DovecotServer, open func() *store.DB) *rig {
 	t.Helper()
-	st, err := open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := open()
 	r := &rig{t: t, Gomega: NewWithT(t), dovecot: d, store: st}
 	r.Expect(st.PutQueue(t.Context(), store.Queue{Key: key("mail"), Channel: store.ChannelEmail, Strategy: "RRMemory", OfferTimeout: time.Minute})).To(Succeed())
 	r.cfg = r.account("support")

@@ -3,7 +3,6 @@ package mail
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/mail/imaptest"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/remote"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // scripted is a rig whose server is a script.
@@ -23,11 +23,7 @@ func scripted(t testing.TB, mails ...imaptest.Mail) (*rig, *imaptest.Server) {
 	ignore := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 	server := imaptest.New(t, mails...)
-	st, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.SQLite(t)
 	r := &rig{t: t, Gomega: NewWithT(t), store: st}
 	r.Expect(st.PutQueue(t.Context(), store.Queue{Key: key("mail"), Channel: store.ChannelEmail, Strategy: "RRMemory", OfferTimeout: time.Minute})).To(Succeed())
 	r.Expect(st.PutAccount(t.Context(), store.Account{Key: key("support"), Address: "support@example.test", Queue: "mail", Active: true})).To(Succeed())
@@ -39,7 +35,7 @@ func scripted(t testing.TB, mails ...imaptest.Mail) (*rig, *imaptest.Server) {
 			Auth: remote.Auth{Type: remote.AuthBasic, Username: "u", Password: "p", AllowInsecure: true},
 		},
 	}
-	_, err = fmt.Sscan(port, &r.cfg.IMAP.Port)
+	_, err := fmt.Sscan(port, &r.cfg.IMAP.Port)
 	r.Expect(err).NotTo(HaveOccurred())
 	return r, server
 }

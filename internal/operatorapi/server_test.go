@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi/wire"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 const ns = "acme"
@@ -50,11 +50,7 @@ type desk struct {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
+	db := storetest.SQLite(t)
 	d := &desk{t: t, db: db, door: &doorman{}}
 	d.server = httptest.NewServer(operatorapi.New(operatorapi.Options{
 		Store: db, Access: d.door, Logger: slog.New(slog.DiscardHandler),

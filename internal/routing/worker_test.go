@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,9 +41,7 @@ func key(name string) store.Key { return store.Key{Namespace: "acme", Name: name
 
 func TestWorkerRoutesOnAStore(t *testing.T) {
 	g := gomega.NewWithT(t)
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	t.Cleanup(func() { g.Expect(db.Close()).To(gomega.Succeed()) })
+	db := storetest.SQLite(t)
 	runWorker(t, db)
 
 	ctx := t.Context()

@@ -14,16 +14,7 @@ import (
 
 func openSQLite(t testing.TB, opts ...store.Option) store.Store {
 	t.Helper()
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "ringmaster.db"), opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
+	return storetest.SQLite(t, opts...)
 }
 
 func TestSQLite(t *testing.T) { storetest.Run(t, openSQLite) }

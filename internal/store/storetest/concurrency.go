@@ -194,7 +194,7 @@ func testDuringDecision(t *testing.T, open Open) {
 // testShift: agents of several queues accept, reject, close, pause and come back while mails arrive; at every moment nobody
 // has more than the capacity, and at the end nothing is forgotten.
 func testShift(t *testing.T, s store.Store, strategy routing.Strategy) {
-	const capacity, mails, queues = 1, 120, 4
+	const capacity, mails, queues = 1, 60, 4
 	names := []string{"alice", "bob", "carol", "dave"}
 	c := newCenter(t, s, capacity, names...)
 	for n := range queues {
@@ -203,7 +203,7 @@ func testShift(t *testing.T, s store.Store, strategy routing.Strategy) {
 		q.Key, q.Strategy = key(fmt.Sprint("queue", n)), string(strategy)
 		c.must(c.PutQueue(c.ctx, q))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var closed atomic.Int64
 	var wg sync.WaitGroup
