@@ -54,6 +54,11 @@ func (k *agentKind) Reconcile(ctx context.Context, a *v1alpha1.Agent, s *scope) 
 	if err != nil || !ok {
 		return err
 	}
+	own := a.Spec
+	defer func() { a.Spec = own }()
+	if err := k.layer(ctx, a, center, s); err != nil {
+		return err
+	}
 	problems, err := k.checker.Agent(ctx, a)
 	if err != nil {
 		return fmt.Errorf("checking the agent: %w", err)

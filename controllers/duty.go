@@ -62,6 +62,9 @@ func (d *duty) states(ctx context.Context, namespace string) ([]memberState, err
 	if err != nil {
 		return nil, err
 	}
+	if err := r.layer(ctx, d.Reader, namespace); err != nil {
+		return nil, err
+	}
 	seats := map[string]string{}
 	for _, t := range telephones {
 		if t.Agent != "" {

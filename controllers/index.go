@@ -49,6 +49,7 @@ func registerIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return nil
 		}},
 		{&v1alpha1.Agent{}, byInvitable, invitable},
+		{&v1alpha1.Agent{}, byProfileRef, profileRef},
 		{&v1alpha1.Agent{}, byConfigMap, avatarConfigMap},
 		{&v1alpha1.CannedAnswerSet{}, byConfigMap, cannedConfigMaps},
 		{&v1alpha1.EmailAccount{}, byConfigMap, logoConfigMap},

@@ -61,7 +61,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	w.phones = phones{Client: w.c, model: w.model, link: w.link, store: o.Store}
 	w.duty = &duty{Reader: w.c, link: o.Link, store: o.Store}
-	for _, add := range []func() error{w.addCenters, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addContactLists, w.addDispositions, w.addCannedAnswers, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
+	for _, add := range []func() error{w.addCenters, w.addProfiles, w.addAgents, w.addTelephones, w.addTeams, w.addQueues, w.addAccounts, w.addMailboxes, w.addContactLists, w.addDispositions, w.addCannedAnswers, w.addTemplates, w.addSchedules, w.addFlows, w.addPBXes, w.addSnapshots, w.addFeed} {
 		if err := add(); err != nil {
 			return err
 		}
@@ -107,8 +107,8 @@ func newLoop[T any, P object[T]](w *wiring, k kind[T, P]) *loop[T, P] {
 	return &loop[T, P]{client: w.c, recorder: w.mgr.GetEventRecorder("ringmaster"), kind: k}
 }
 
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;routingflows;schedules;teams;telephones,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;routingflows/status;schedules/status;teams/status;telephones/status,verbs=patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agentprofiles;agents;contactcenters;emailaccounts;messagetemplates;pbxes;queues;routingflows;schedules;teams;telephones,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=ringmaster.dev,resources=agentprofiles/status;agents/status;contactcenters/status;emailaccounts/status;messagetemplates/status;pbxes/status;queues/status;routingflows/status;schedules/status;teams/status;telephones/status,verbs=patch
 // +kubebuilder:rbac:groups=ringmaster.dev,resources=agents/finalizers;pbxes/finalizers;telephones/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -142,6 +142,7 @@ func (w *wiring) addAgents() error {
 		Watches(&v1alpha1.Telephone{}, handler.EnqueueRequestsFromMapFunc(w.agentRivals), builder.WithPredicates(gone)).
 		Watches(&v1alpha1.Telephone{}, later(all), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		Watches(&v1alpha1.Team{}, handler.EnqueueRequestsFromMapFunc(w.supervised), builder.WithPredicates(supervisorsChanged)).
+		Watches(&v1alpha1.AgentProfile{}, handler.EnqueueRequestsFromMapFunc(w.agentsOfProfile), builder.WithPredicates(profileChanged)).
 		Watches(&v1alpha1.ContactCenter{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.PBX{}, all, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.MessageTemplate{}, later(handler.EnqueueRequestsFromMapFunc(w.invitableBy)), builder.WithPredicates(ours)).
@@ -249,6 +250,7 @@ func (w *wiring) addSnapshots() error {
 	return ctrl.NewControllerManagedBy(w.mgr).Named("snapshot").
 		For(&v1alpha1.PBX{}, builder.WithPredicates(ours)).
 		Watches(&v1alpha1.Agent{}, noted, builder.WithPredicates(endpointChanged)).
+		Watches(&v1alpha1.AgentProfile{}, noted, builder.WithPredicates(profileChanged)).
 		Watches(&v1alpha1.Telephone{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.ContactCenter{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Queue{}, noted, builder.WithPredicates(predicate.GenerationChangedPredicate{})).

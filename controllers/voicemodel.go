@@ -39,6 +39,9 @@ func (v voiceModel) center(ctx context.Context, pbx *v1alpha1.PBX) (voice.Center
 	if err != nil {
 		return voice.Center{}, err
 	}
+	if err := r.layer(ctx, v.reader, pbx.Namespace); err != nil {
+		return voice.Center{}, err
+	}
 	rules, err := v.rules(ctx, pbx.Namespace)
 	if err != nil {
 		return voice.Center{}, err

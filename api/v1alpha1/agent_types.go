@@ -35,6 +35,12 @@ type AgentSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="username is immutable"
 	Username string `json:"username,omitempty"`
 
+	// profileRef is the AgentProfile with the settings that many agents have in common: locale, loginState, permissions, sensitiveData, clientLogs, phonebar, webrtc, channels
+	// and sip.codecs. What is said here comes before what the profile says; status.effective shows what came out. While there is no such profile the agent keeps
+	// what was last in effect, the defaults at first, and the condition ProfileResolved is False. Default: none.
+	// +optional
+	ProfileRef *ObjectReference `json:"profileRef,omitempty"`
+
 	// alias is the name that customers see as the sender of answers where the ContactCenter's spec.email.fromName is Alias. Default: fullName.
 	// +optional
 	// +kubebuilder:validation:MaxLength=80
@@ -95,13 +101,13 @@ type AgentSpec struct {
 	// +kubebuilder:default=Agent
 	Role AgentRole `json:"role,omitempty"`
 
-	// loginState Paused: every sign-in at the desk begins with a pause, reason LoginInPause, in all queues, until the agent ends it. Default Ready.
+	// loginState Paused: every sign-in at the desk begins with a pause, reason LoginInPause, in all queues, until the agent ends it. Default: that of
+	// the AgentProfile, else Ready.
 	// +optional
-	// +kubebuilder:default=Ready
 	LoginState LoginState `json:"loginState,omitempty"`
 
 	// locale of announcements and voicemail prompts, a BCP 47 tag such as it or en-GB; Asterisk uses en where it has no sounds in
-	// the language. Default: the locale of the ContactCenter.
+	// the language. Default: the locale of the AgentProfile, else of the ContactCenter.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:Pattern=`^[a-z]{2,3}(-[A-Z]{2})?$`
@@ -112,11 +118,11 @@ type AgentSpec struct {
 	// +kubebuilder:default={state: Disabled}
 	HotDesk AgentHotDesk `json:"hotDesk,omitempty"`
 
-	// phonebar settings; typology Phonebar only.
+	// phonebar settings; typology Phonebar only. Default: those of the AgentProfile, else that of each setting.
 	// +optional
 	Phonebar *PhonebarSettings `json:"phonebar,omitempty"`
 
-	// webrtc settings; typology WebRTC only.
+	// webrtc settings; typology WebRTC only. Default: those of the AgentProfile, else that of each setting.
 	// +optional
 	WebRTC *WebRTCSettings `json:"webrtc,omitempty"`
 
@@ -124,22 +130,20 @@ type AgentSpec struct {
 	// +optional
 	Mobile *MobileSettings `json:"mobile,omitempty"`
 
-	// permissions of the agent. A change reaches the desk within seconds, sessions that are open included.
+	// permissions of the agent. A change reaches the desk within seconds, sessions that are open included. Default: those of the AgentProfile as a whole, else that of each
+	// permission.
 	// +optional
-	// +kubebuilder:default={}
-	Permissions AgentPermissions `json:"permissions,omitempty"`
+	Permissions AgentPermissions `json:"permissions,omitzero"`
 
 	// sensitiveData Masked hides the names, e-mail addresses and telephone numbers of customers from this agent in everything the desk answers: lists, messages,
 	// calls, events and files. Messages come without their HTML, and raw messages are refused. Answering works as before. The phone still shows who calls.
-	// Default Visible.
+	// Default: that of the AgentProfile, else Visible.
 	// +optional
-	// +kubebuilder:default=Visible
 	SensitiveData SensitiveData `json:"sensitiveData,omitempty"`
 
-	// clientLogs that the agent's client sends to the server.
+	// clientLogs that the agent's client sends to the server. Default: those of the AgentProfile, else level Disabled.
 	// +optional
-	// +kubebuilder:default={level: Disabled}
-	ClientLogs AgentClientLogs `json:"clientLogs,omitempty"`
+	ClientLogs AgentClientLogs `json:"clientLogs,omitzero"`
 
 	// deletionPolicy Drain: a deleted agent's phone and mailbox go at once, the object itself when the calls and interactions in hand have
 	// ended, at most 10 minutes later. Force: it goes at once, calls in hand are left to the PBX and interactions go back to their queue. Default Drain.
@@ -157,7 +161,7 @@ type AgentSpec struct {
 	// +kubebuilder:default={role: Friend, registration: {mode: Dynamic}}
 	SIP AgentSIP `json:"sip,omitempty"`
 
-	// channels with their capacity. A channel that is not listed has no limit. E-mails are routed; what other channels have to say is kept for when
+	// channels with their capacity. A channel that neither the agent nor its AgentProfile lists has no limit. E-mails are routed; what other channels have to say is kept for when
 	// something brings their messages, see name.
 	// +optional
 	// +listType=map
@@ -362,10 +366,23 @@ type AgentStatus struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	ModulesSnapshot []ModuleName `json:"modulesSnapshot,omitempty"`
+	// effective settings, of those that an AgentProfile may have: the agent's own, else the profile's, else the ContactCenter's, else the defaults.
+	// +optional
+	Effective AgentEffective `json:"effective,omitzero"`
 	// queueSummary is queues as one string, for the printer column.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	QueueSummary string `json:"queueSummary,omitempty"`
+}
+
+// AgentEffective are an agent's settings after all layers.
+type AgentEffective struct {
+	// profile that took part last, by name. Empty where the agent refers to none, or to one that was never there.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Profile string `json:"profile,omitempty"`
+
+	AgentSettings `json:",inline"`
 }
 
 // AgentPresence at the desk.
@@ -451,7 +468,7 @@ type AgentAccountStatus struct {
 //
 // Conditions: Ready, ExtensionAllocated, PasswordPolicySatisfied, SIPProvisioned, Registered, Routable, CodecsAvailable, ClientConsistent;
 // ChannelConnector while channels names one that nothing brings messages of; PasswordExpired from warnBefore on; AvatarReady with avatar; NameAccepted where the ContactCenter restricts
-// names. Registered to AvatarReady do not count for Ready: a phone may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
+// names; ProfileResolved with profileRef. Registered to AvatarReady do not count for Ready: a phone may be off, an agent may have no queue yet, and the others are about the PBX, the phone and what is to come.
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=agents,shortName=agt,categories=ringmaster
@@ -467,6 +484,7 @@ type AgentAccountStatus struct {
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Name",type=string,priority=1,JSONPath=`.spec.fullName`
+// +kubebuilder:printcolumn:name="Profile",type=string,priority=1,JSONPath=`.spec.profileRef.name`
 // +kubebuilder:printcolumn:name="Email",type=string,priority=1,JSONPath=`.spec.email`
 // +kubebuilder:printcolumn:name="Password-Changed",type=date,priority=1,JSONPath=`.status.account.lastPasswordChangeTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

@@ -26,6 +26,9 @@ type ClientLogLevel string
 // ClientLogsDisabled keeps no entries.
 const ClientLogsDisabled ClientLogLevel = "Disabled"
 
+// ClientLogsAll is every scope.
+const ClientLogsAll ClientLogScope = "All"
+
 // ClientLogScope is a part of the client.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=40

@@ -16,6 +16,8 @@ const (
 	ConditionExtensionAllocated = "ExtensionAllocated"
 	// ConditionNameAccepted (Agent) is present where the ContactCenter restricts names: fullName has no other characters than it permits.
 	ConditionNameAccepted = "NameAccepted"
+	// ConditionProfileResolved (Agent) is present with spec.profileRef: the AgentProfile exists and is in effect.
+	ConditionProfileResolved = "ProfileResolved"
 	// ConditionPasswordPolicySatisfied (Agent): the sign-in password is set and obeys the policy.
 	ConditionPasswordPolicySatisfied = "PasswordPolicySatisfied"
 	// ConditionPasswordExpired (Agent) is present from warnBefore on, and True when the password must be changed. It does not count for Ready.

@@ -26,6 +26,7 @@ var (
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Agent{}, &AgentList{},
+		&AgentProfile{}, &AgentProfileList{},
 		&CannedAnswerSet{}, &CannedAnswerSetList{},
 		&ContactCenter{}, &ContactCenterList{},
 		&ContactList{}, &ContactListList{},

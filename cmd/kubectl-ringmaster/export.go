@@ -74,7 +74,7 @@ in another namespace or cluster.`,
 
 // exportOrder has what is referred to before what refers to it, so that admission has nothing to warn of.
 var exportOrder = []string{
-	"ContactCenter", "Schedule", "MessageTemplate", "ContactList", "PBX", "Agent", "Telephone", "Team", "Queue", "RoutingFlow", "DispositionSet",
+	"ContactCenter", "Schedule", "MessageTemplate", "ContactList", "PBX", "AgentProfile", "Agent", "Telephone", "Team", "Queue", "RoutingFlow", "DispositionSet",
 	"CannedAnswerSet", "EmailAccount",
 }
 

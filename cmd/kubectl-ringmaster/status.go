@@ -31,6 +31,7 @@ type kind struct {
 var kinds = []kind{
 	{"ContactCenter", func() client.ObjectList { return &v1alpha1.ContactCenterList{} }},
 	{"PBX", func() client.ObjectList { return &v1alpha1.PBXList{} }},
+	{"AgentProfile", func() client.ObjectList { return &v1alpha1.AgentProfileList{} }},
 	{"Agent", func() client.ObjectList { return &v1alpha1.AgentList{} }},
 	{"Team", func() client.ObjectList { return &v1alpha1.TeamList{} }},
 	{"Telephone", func() client.ObjectList { return &v1alpha1.TelephoneList{} }},

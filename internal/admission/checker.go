@@ -107,6 +107,7 @@ func (c Checker) ContactCenter(ctx context.Context, center *v1alpha1.ContactCent
 
 const (
 	kindAgent     = "Agent"
+	kindProfile   = "AgentProfile"
 	kindQueue     = "Queue"
 	kindAccount   = "EmailAccount"
 	kindCenter    = "ContactCenter"

@@ -17,7 +17,11 @@ import (
 // AgentWarnings say what is legal for an agent but hardly meant.
 func (c Checker) AgentWarnings(ctx context.Context, agent *v1alpha1.Agent) ([]string, error) {
 	warnings := accountOfPhoneWarnings(&agent.Spec.SIP.SIPAccount)
-	port, err := c.phonebarPort(ctx, agent)
+	port, err := c.phonebarPort(ctx, agent.Namespace, agent.Spec.Phonebar)
+	if err != nil {
+		return nil, err
+	}
+	profile, err := c.profileOf(ctx, agent)
 	if err != nil {
 		return nil, err
 	}
@@ -25,7 +29,30 @@ func (c Checker) AgentWarnings(ctx context.Context, agent *v1alpha1.Agent) ([]st
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(warnings, port, queues, unknownModules(agent.Spec.Permissions.Modules)), nil
+	return slices.Concat(warnings, port, profile, queues, unknownModules(agent.Spec.Permissions.Modules)), nil
+}
+
+// AgentProfileWarnings say what is legal for a profile but hardly meant.
+func (c Checker) AgentProfileWarnings(ctx context.Context, profile *v1alpha1.AgentProfile) ([]string, error) {
+	port, err := c.phonebarPort(ctx, profile.Namespace, profile.Spec.Phonebar)
+	return slices.Concat(port, unknownModules(profile.Spec.Permissions.Modules)), err
+}
+
+// profileOf asks whether the agent's profile exists. It may be applied later: the agent's conditions say so until then.
+func (c Checker) profileOf(ctx context.Context, agent *v1alpha1.Agent) ([]string, error) {
+	if agent.Spec.ProfileRef == nil {
+		return nil, nil
+	}
+	name := agent.Spec.ProfileRef.Name
+	var profile v1alpha1.AgentProfile
+	err := c.Reader.Get(ctx, client.ObjectKey{Namespace: agent.Namespace, Name: name}, &profile)
+	switch {
+	case err == nil:
+		return nil, nil
+	case apierrors.IsNotFound(err):
+		return []string{"spec.profileRef: AgentProfile " + name + " does not exist"}, nil
+	}
+	return nil, fmt.Errorf("get AgentProfile %s: %w", name, err)
 }
 
 // unknownModules are names that this version does not know: misspelt, or of another version.
@@ -60,15 +87,15 @@ func accountOfPhoneWarnings(sip *v1alpha1.SIPAccount) []string {
 }
 
 // phonebarPort compares the port a phonebar dials with those that the PBXes listen on.
-func (c Checker) phonebarPort(ctx context.Context, agent *v1alpha1.Agent) ([]string, error) {
-	if agent.Spec.Phonebar == nil || agent.Spec.Phonebar.SIPPort == 0 {
+func (c Checker) phonebarPort(ctx context.Context, namespace string, phonebar *v1alpha1.PhonebarSettings) ([]string, error) {
+	if phonebar == nil || phonebar.SIPPort == 0 {
 		return nil, nil
 	}
 	var list v1alpha1.PBXList
-	if err := c.Reader.List(ctx, &list, client.InNamespace(agent.Namespace)); err != nil {
+	if err := c.Reader.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		return nil, fmt.Errorf("list PBXes: %w", err)
 	}
-	port := agent.Spec.Phonebar.SIPPort
+	port := phonebar.SIPPort
 	listens := func(pbx v1alpha1.PBX) bool {
 		t := pbx.Spec.Transports
 		return slices.ContainsFunc([]*v1alpha1.TransportPort{t.UDP, t.TCP, t.TLS, t.WS, t.WSS}, func(p *v1alpha1.TransportPort) bool { return p != nil && p.Port == port })

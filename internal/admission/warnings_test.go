@@ -170,3 +170,27 @@ func TestUnusualSecurityOfAPort(t *testing.T) {
 		})
 	}
 }
+
+func TestWarningsOfProfiles(t *testing.T) {
+	profile := &v1alpha1.AgentProfile{ObjectMeta: meta("standard", 9)}
+	elsewhere := &v1alpha1.AgentProfile{ObjectMeta: meta("night", 9)}
+	elsewhere.Namespace = "other"
+	main := pbx("main", func(p *v1alpha1.PBX) { p.Spec.Transports.UDP = &v1alpha1.TransportPort{Port: 5060} })
+	c := Checker{Reader: reader(t, profile, elsewhere, main)}
+	refersTo := func(name string) *v1alpha1.Agent {
+		return agent("alice", 1, func(a *v1alpha1.Agent) { a.Spec.ProfileRef = &v1alpha1.ObjectReference{Name: name} })
+	}
+	warnings, err := c.AgentWarnings(t.Context(), refersTo("standard"))
+	checkWarnings(t, warnings, err, nil)
+	warnings, err = c.AgentWarnings(t.Context(), refersTo("night"))
+	checkWarnings(t, warnings, err, []string{"spec.profileRef: AgentProfile night does not exist"})
+
+	profile.Spec.Phonebar = &v1alpha1.PhonebarSettings{SIPPort: 5060}
+	warnings, err = c.AgentProfileWarnings(t.Context(), profile)
+	checkWarnings(t, warnings, err, nil)
+	profile.Spec.Phonebar.SIPPort = 5080
+	profile.Spec.Permissions.Modules.Denied = []v1alpha1.ModuleName{v1alpha1.ModuleVoice, "Voicemial"}
+	warnings, err = c.AgentProfileWarnings(t.Context(), profile)
+	checkWarnings(t, warnings, err, []string{
+		"spec.phonebar.sipPort: no transport of a PBX listens on port 5080", "spec.permissions.modules.denied: this version knows no module Voicemial"})
+}

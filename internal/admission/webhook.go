@@ -22,6 +22,7 @@ import (
 //
 // +kubebuilder:webhookconfiguration:mutating=false,name=ringmaster-validation
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-agent,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=agents,verbs=create;update,versions=v1alpha1,name=agents.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
+// +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-agentprofile,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=agentprofiles,verbs=create;update,versions=v1alpha1,name=agentprofiles.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-queue,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=queues,verbs=create;update,versions=v1alpha1,name=queues.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-team,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=teams,verbs=create;update,versions=v1alpha1,name=teams.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
 // +kubebuilder:webhook:path=/validate-ringmaster-dev-v1alpha1-emailaccount,mutating=false,failurePolicy=ignore,sideEffects=None,timeoutSeconds=5,matchPolicy=Equivalent,groups=ringmaster.dev,resources=emailaccounts,verbs=create;update,versions=v1alpha1,name=emailaccounts.admission.ringmaster.dev,admissionReviewVersions=v1,serviceName=ringmaster-webhook,serviceNamespace=ringmaster-system
@@ -46,6 +47,13 @@ func SetupWebhooks(mgr ctrl.Manager, checker Checker) error {
 			// The annotation takes part in a rule.
 			asked:    func(a *v1alpha1.Agent) any { return []any{a.Spec, a.Annotations[v1alpha1.AllowInsecureWSAnnotation]} },
 			warnings: checker.AgentWarnings,
+		}),
+		serve(mgr, &v1alpha1.AgentProfile{}, validator[*v1alpha1.AgentProfile]{
+			kind: kindProfile,
+			// One profile can decide all its rules; other objects only give reason to warn.
+			check:    all[*v1alpha1.AgentProfile](),
+			asked:    func(p *v1alpha1.AgentProfile) any { return p.Spec },
+			warnings: checker.AgentProfileWarnings,
 		}),
 		serve(mgr, &v1alpha1.Telephone{}, validator[*v1alpha1.Telephone]{
 			kind:     kindTelephone,

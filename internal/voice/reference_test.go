@@ -16,6 +16,7 @@ var clientOnly = []string{"settingsAccess", "dtmfTones", "missedCallBadge", "scr
 
 // subjects are the parts of the resources that the reference covers.
 var subjects = regexp.MustCompile(`^(Agent\.spec\.(sip|voicemail|phonebar|webrtc|mobile|hotDesk|locale|loginState|extension|permissions\.outboundPrefix)|Telephone\.spec|` +
+	`AgentProfile\.spec\.(sip|phonebar|webrtc|locale|loginState|permissions\.outboundPrefix)|` +
 	`Queue\.spec\.(number|strategy|members|weight|serviceLevel|voice)|PBX\.spec|ContactCenter\.spec\.(locale|voice\.forbiddenForwardPrefixes)|Team\.spec\.supervisors)(\.|$)`)
 
 // row is one line of a table of the reference.

@@ -158,7 +158,7 @@ func TestManifests(t *testing.T) {
 	c := newClient(t)
 	var fragments map[string][]fieldCases
 	load(t, "testdata/fragments.yaml", &fragments)
-	for _, kind := range []string{"agent", "cannedanswerset", "contactcenter", "dispositionset", "emailaccount", "messagetemplate", "pbx", "queue", "routingflow", "schedule", "team", "telephone"} {
+	for _, kind := range []string{"agent", "agentprofile", "cannedanswerset", "contactcenter", "dispositionset", "emailaccount", "messagetemplate", "pbx", "queue", "routingflow", "schedule", "team", "telephone"} {
 		t.Run(kind, func(t *testing.T) {
 			var cases table
 			load(t, filepath.Join("testdata", kind+".yaml"), &cases)

@@ -239,7 +239,7 @@ func TestSamplesAreAccepted(t *testing.T) {
 	// The namespace has to be there for the rest, even in a dry run.
 	kubectl(t, []byte("{apiVersion: v1, kind: Namespace, metadata: {name: contact-center}}"), "apply", "-f", "-")
 	out := kubectl(t, nil, "apply", "--dry-run=server", "--validate=strict", "-k", samples)
-	for _, kind := range []string{"contactcenter", "pbx", "agent", "telephone", "team", "queue", "emailaccount",
+	for _, kind := range []string{"contactcenter", "pbx", "agent", "agentprofile", "telephone", "team", "queue", "emailaccount",
 		"routingflow", "schedule", "messagetemplate", "dispositionset", "cannedanswerset", "contactlist"} {
 		if !strings.Contains(out, kind+".ringmaster.dev/") {
 			t.Errorf("no %s: %s", kind, out)

@@ -14,7 +14,7 @@ var _ = Describe("The sample center", Ordered, ContinueOnFailure, func() {
 	}, NodeTimeout(patience))
 
 	It("becomes Ready", func(ctx SpecContext) {
-		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "telephone/lobby-1",
+		awaitReady(ctx, center, "agent/alice", "agent/bob", "agent/carol", "agent/dave", "agent/erin", "agentprofile/standard", "telephone/lobby-1",
 			"team/billing", "team/support", "queue/hotline", "queue/mail", "emailaccount/support", "pbx/main", "contactcenter/acme",
 			"routingflow/incoming", "schedule/office", "messagetemplate/receipt", "messagetemplate/letter", "dispositionset/support", "cannedanswerset/orders", "contactlist/customers")
 	}, SpecTimeout(patience))

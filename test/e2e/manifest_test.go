@@ -40,7 +40,7 @@ func tryApply(ctx context.Context, namespace string, manifests ...string) (strin
 // clean deletes what people made in a namespace, as one command, and waits until it is gone.
 func clean(ctx context.Context, namespace string) {
 	GinkgoHelper()
-	const kinds = "agents,teams,queues,emailaccounts,telephones,routingflows,schedules,messagetemplates,dispositionsets,cannedanswersets,contactlists"
+	const kinds = "agents,agentprofiles,teams,queues,emailaccounts,telephones,routingflows,schedules,messagetemplates,dispositionsets,cannedanswersets,contactlists"
 	// kubectl's own waiting takes a fifth of a second for each object.
 	kubectl(ctx, "delete", kinds, "--all", "-n", namespace, "--wait=false")
 	kubectl(ctx, "delete", "secrets", "-l", v1alpha1.CredentialLabel+" in (agent,mailbox)", "-n", namespace, "--wait=false")

@@ -13,7 +13,7 @@ var _ = Describe("kubectl apply", Ordered, ContinueOnFailure, func() {
 	const namespace = "refusals"
 
 	BeforeAll(func(ctx SpecContext) {
-		newCenter(ctx, namespace, "{}")
+		newCenter(ctx, namespace, "{validation: {nameCharacters: Restricted}}")
 		apply(ctx, namespace, agent("taken", "username: taken.name", `extension: "1001"`), mailQueue("mail", "30s"), voiceQueue("voice", "600"),
 			mailbox("refusals", "FIRST", "mail"), "apiVersion: v1\nkind: Secret\nmetadata: {name: unlabelled}\nstringData: {password: "+goodPassword+"}")
 		awaitReady(ctx, namespace, "agent/taken", "queue/mail")
@@ -63,6 +63,9 @@ spec:
 		Entry("a pickup group that does not exist", func() string { return agent("bad", "sip: {pickupGroups: [64]}") }, "spec.sip.pickupGroups[0]", "less than or equal to 63"),
 		Entry("a registration of a week", func() string { return agent("bad", "sip: {expires: 168h}") }, "spec.sip.expires", "between 60s and 24h"),
 		Entry("a full name that breaks out of its line", func() string { return agent("bad") + `  alias: "x\r\n[evil]"` }, "spec.alias", "should match"),
+		Entry("a name that the center does not take", func() string {
+			return strings.Replace(agent("bad"), "The agent bad", "Mr. Bad", 1)
+		}, "spec.fullName", "letters, digits, blanks"),
 		Entry("a voice queue without a number", func() string { return queue("{channel: Voice}") }, "number", "required for channel Voice"),
 		Entry("a number that another queue has", func() string { return queue(`{channel: Voice, number: "600"}`) }, "spec.number", "Queue voice"),
 		Entry("a mail queue that rings everybody", func() string { return queue("{channel: Email, strategy: Ringall}") }, "strategy", "RRMemory, LeastRecent and BeepAll"),

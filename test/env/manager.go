@@ -279,7 +279,7 @@ func (e *Env) WriteSamples(asterisk *AsteriskServer, dovecot *DovecotServer, smt
 			)}},
 		},
 		"kustomization.yaml": kustomization{
-			Namespace: "contact-center", SortOptions: schedulesFirst,
+			Namespace: "contact-center", SortOptions: referredFirst,
 			Resources: slices.Concat([]string{"center", "mail-ca.yaml"}, sampleFiles),
 			Patches: []patch{{Target: target{Kind: "EmailAccount"}, Patch: operations(
 				replace("/spec/imap/host", Loopback), replace("/spec/imap/port", imap), add("/spec/imap/caSecretRef", secretKey{"mail-ca", "ca.crt"}),
@@ -328,8 +328,8 @@ type kustomization struct {
 	Patches     []patch         `json:"patches,omitempty"`
 }
 
-// schedulesFirst is the order of config/samples.
-var schedulesFirst = json.RawMessage(`{"order": "legacy", "legacySortOptions": {"orderFirst": ["Namespace", "Secret", "ConfigMap", "Schedule"], "orderLast": []}}`)
+// referredFirst is the order of config/samples.
+var referredFirst = json.RawMessage(`{"order": "legacy", "legacySortOptions": {"orderFirst": ["Namespace", "Secret", "ConfigMap", "Schedule", "AgentProfile"], "orderLast": []}}`)
 
 type patch struct {
 	Target target `json:"target"`

@@ -11,8 +11,9 @@ import (
 // email are the fields that docs/reference/email.md covers: everything but
 // telephones, which are in voice.md, and what is only for people.
 var email = regexp.MustCompile(`^((EmailAccount|MessageTemplate|Schedule|RoutingFlow|ContactList|DispositionSet|CannedAnswerSet)\.spec|Queue\.spec\.(channel|strategy|digital)|` +
-	`Agent\.spec\.(accountState|passwordSecretRef|passwordManagement|sensitiveData|channels|clientLogs|avatar|role|permissions\.(downloads|modules|internalMessenger|recallMeCampaign))|` +
-	`ContactCenter\.spec\.(email|routing|invitations|clientLogs|security|systemMail))(\.|$)`)
+	`Agent\.spec\.(profileRef|accountState|passwordSecretRef|passwordManagement|sensitiveData|channels|clientLogs|avatar|role|permissions\.(downloads|modules|internalMessenger|recallMeCampaign))|` +
+	`AgentProfile\.spec\.(description|sensitiveData|channels|clientLogs|permissions\.(downloads|modules|internalMessenger|recallMeCampaign))|` +
+	`ContactCenter\.spec\.(validation|email|routing|invitations|clientLogs|security|systemMail))(\.|$)`)
 
 func TestEmailReference(t *testing.T) {
 	rows, err := reference.Rows("../../docs/reference/email.md", 3)
