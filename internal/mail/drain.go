@@ -21,8 +21,12 @@ const (
 	windowUIDs   = 2000
 	windowText   = 7 << 10
 	fetchesAhead = 2
-	// maxFailures is how often a mail is tried alone before it is quarantined unfetched.
-	maxFailures = 5
+	// doubtedMails are fetched together after the fetch they were in failed: most often none of them is to blame, and each
+	// alone would take long.
+	doubtedMails = 10
+	// maxFailures is how often a mail is tried, in a batch, among the doubted and five times alone, before it is quarantined
+	// unfetched.
+	maxFailures = 6
 )
 
 // batch is a set of mails fetched together, by UID.
@@ -135,7 +139,8 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 	var (
 		rejected []uint32
 		ordinary []batch
-		suspects []uint32 // failed before: fetched last and alone
+		doubted  []batch  // failed once, in a batch: fetched last, in small batches
+		suspects []uint32 // failed again: fetched after them and alone
 		tooBig   []uint32
 	)
 	for _, uid := range uids {
@@ -151,12 +156,14 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 		switch {
 		case !accepted:
 			rejected = append(rejected, uid)
-		case w.failures[uid] > 0:
+		case w.failures[uid] > 1 || w.failures[uid] > 0 && info.Size > w.account.cfg.IMAP.MaxMessageSize:
 			suspects = append(suspects, uid)
+		case w.failures[uid] > 0:
+			doubted = addToBatch(doubted, uid, info.Size, doubtedMails)
 		case info.Size > w.account.cfg.IMAP.MaxMessageSize:
 			tooBig = append(tooBig, uid)
 		default:
-			ordinary = addToBatch(ordinary, uid, info.Size)
+			ordinary = addToBatch(ordinary, uid, info.Size, batchMails)
 		}
 	}
 	if err := w.reject(ctx, s, rejected, infos); err != nil {
@@ -170,6 +177,9 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 			return err
 		}
 	}
+	if err := w.takeDoubted(ctx, s, doubted, infos); err != nil {
+		return err
+	}
 	for _, uid := range suspects {
 		if err := w.suspect(ctx, s, infos[uid]); err != nil {
 			return err
@@ -178,9 +188,24 @@ func (w *worker) take(ctx context.Context, s *session.Session, uids []uint32, in
 	return nil
 }
 
-func addToBatch(list []batch, uid uint32, size int64) []batch {
+// takeDoubted ingests mails whose fetch failed once; those that come now were not to blame.
+func (w *worker) takeDoubted(ctx context.Context, s *session.Session, doubted []batch, infos map[uint32]session.Info) error {
+	if err := w.ingestBatches(ctx, s, doubted, infos); err != nil {
+		return err
+	}
+	for _, b := range doubted {
+		for uid := range b.sizes {
+			if w.failures[uid] == 1 {
+				delete(w.failures, uid)
+			}
+		}
+	}
+	return nil
+}
+
+func addToBatch(list []batch, uid uint32, size int64, most int) []batch {
 	n := len(list)
-	if n == 0 || len(list[n-1].sizes) == batchMails || list[n-1].bytes+size > batchBytes {
+	if n == 0 || len(list[n-1].sizes) == most || list[n-1].bytes+size > batchBytes {
 		list = append(list, batch{sizes: map[uint32]int64{}})
 		n++
 	}

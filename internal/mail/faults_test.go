@@ -48,7 +48,7 @@ func (r *rig) during(n int) {
 func (r *rig) exactlyOnce() {
 	r.t.Helper()
 	r.awaitCount(flood)
-	r.Eventually(func() int { u, _ := r.unseen("support"); return u }, time.Minute, 50*time.Millisecond).Should(BeZero())
+	r.Eventually(func() int { u, _ := r.unseen("support"); return u }, 3*time.Minute, 50*time.Millisecond).Should(BeZero())
 	subjects := map[string]bool{}
 	for _, i := range r.interactions() {
 		subjects[i.Subject] = true

@@ -213,7 +213,7 @@ func (r *rig) status(name string) store.AccountStatus {
 
 func (r *rig) awaitCount(n int) {
 	r.t.Helper()
-	r.Eventually(r.count, time.Minute, 20*time.Millisecond).Should(Equal(n))
+	r.Eventually(r.count, 3*time.Minute, 20*time.Millisecond).Should(Equal(n))
 }
 
 func (r *rig) awaitIMAP(name, reason string) {

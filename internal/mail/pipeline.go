@@ -139,8 +139,8 @@ func (p *pipeline) finish(ctx context.Context, infos map[uint32]session.Info) er
 	return nil
 }
 
-// doubt makes the mails of a failed fetch be fetched alone, after all others, so that the one that breaks
-// the connection is found.
+// doubt makes the mails of a failed fetch be fetched after all others, in small batches and then alone, so that
+// the one that breaks the connection is found.
 func (w *worker) doubt(sizes map[uint32]int64) {
 	for uid := range sizes {
 		w.failures[uid]++

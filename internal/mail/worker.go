@@ -17,7 +17,7 @@ type worker struct {
 	account *account
 	lease   store.Lease
 
-	// failures counts by UID how often a mail could not be fetched; from the first on it is fetched alone.
+	// failures counts by UID how often a mail could not be fetched; see doubt.
 	failures map[uint32]int
 	epoch    store.MailboxState
 	epochSet bool
