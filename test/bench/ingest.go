@@ -1,12 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -49,7 +49,8 @@ type mailRig struct {
 }
 
 // measureIngest gives the mail worker, mbsync and fetchmail a mailbox each with the same mails, round after round, each
-// program first once. What only reads them all by one command is the limit that the server sets.
+// program first once. What only reads them all by one command is the limit that the server sets, and what keeps them in one file
+// the limit for anything that must not lose them.
 func (b *bench) measureIngest(ctx context.Context) (err error) {
 	e, err := b.environment()
 	if err != nil {
@@ -66,8 +67,11 @@ func (b *bench) measureIngest(ctx context.Context) (err error) {
 	worker := &fetcher{name: "worker", fetch: r.worker}
 	mbsync := &fetcher{name: "mbsync", fetch: r.mbsync}
 	fetchmail := &fetcher{name: "fetchmail", fetch: r.fetchmail}
-	reader := &fetcher{name: "bodies read and thrown away", fetch: r.reader}
-	order := []*fetcher{worker, mbsync, fetchmail, reader}
+	reader := &fetcher{name: "bodies read and thrown away", fetch: func(_ context.Context, name string) (time.Duration, error) {
+		return r.read(name, func([]byte) error { return nil })
+	}}
+	keeper := &fetcher{name: "bodies read and kept in a file", fetch: r.keep}
+	order := []*fetcher{worker, mbsync, fetchmail, reader, keeper}
 	for round := range b.mailRounds {
 		for _, f := range order {
 			if err := r.round(ctx, f, fmt.Sprintf("%s%d", strings.ReplaceAll(f.name, " ", ""), round)); err != nil {
@@ -294,8 +298,27 @@ func (r *mailRig) fetchmail(ctx context.Context, name string) (time.Duration, er
 	return took, nil
 }
 
-// reader asks for all mails at once and throws them away.
-func (r *mailRig) reader(_ context.Context, name string) (_ time.Duration, err error) {
+// keep writes all mails to one file and waits for the disk as often as the worker does.
+func (r *mailRig) keep(_ context.Context, name string) (_ time.Duration, err error) {
+	f, err := os.Create(filepath.Join(r.env.Dir, name+".mails"))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
+	kept := 0
+	return r.read(name, func(mail []byte) error {
+		if _, err := f.Write(mail); err != nil {
+			return err
+		}
+		if kept++; kept%100 == 0 || kept == len(r.mails) {
+			return f.Sync()
+		}
+		return nil
+	})
+}
+
+// read asks for all mails at once and hands each on.
+func (r *mailRig) read(name string, take func(mail []byte) error) (_ time.Duration, err error) {
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM([]byte(fileText(r.dovecot.CAFile)))
 	begin := time.Now()
@@ -311,11 +334,17 @@ func (r *mailRig) reader(_ context.Context, name string) (_ time.Duration, err e
 		return 0, err
 	}
 	fetch := c.Fetch(imap.SeqSet{{Start: 1}}, &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
+	var mail bytes.Buffer
 	read := 0
 	for m := fetch.Next(); m != nil; m = fetch.Next() {
 		for item := m.Next(); item != nil; item = m.Next() {
 			if body, ok := item.(imapclient.FetchItemDataBodySection); ok {
-				if _, err := io.Copy(io.Discard, body.Literal); err != nil {
+				mail.Reset()
+				_, err := mail.ReadFrom(body.Literal)
+				if err == nil {
+					err = take(mail.Bytes())
+				}
+				if err != nil {
 					return 0, errors.Join(err, fetch.Close())
 				}
 				read++
