@@ -32,6 +32,7 @@ type Observer struct {
 	written map[string]map[string]string
 	journal *journal
 	paused  func(pbx string, m pbxlink.QueueMember)
+	failed  func(pbx, extension string, count int, address string)
 }
 
 // ObserverStore is what an Observer writes to.
@@ -54,13 +55,16 @@ func NewObserver(s ObserverStore) *Observer {
 		store: s, onStatus: func(string) {}, queues: newPokes(), figures: map[string]map[string]pbxlink.QueueFigures{},
 		dirty: map[string]bool{}, wake: make(chan struct{}, 1), written: map[string]map[string]string{},
 		journal: newJournal(s), paused: func(string, pbxlink.QueueMember) {},
+		failed: func(string, string, int, string) {},
 	}
 }
 
-func (o *Observer) connect(link pbxLink, queues pokes, onStatus func(pbx string), paused func(pbx string, m pbxlink.QueueMember)) {
+func (o *Observer) connect(link pbxLink, queues pokes, onStatus func(pbx string), paused func(pbx string, m pbxlink.QueueMember),
+	failed func(pbx, extension string, count int, address string),
+) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.contacts, o.onStatus, o.queues, o.paused = link.Contacts, onStatus, queues, paused
+	o.contacts, o.onStatus, o.queues, o.paused, o.failed = link.Contacts, onStatus, queues, paused, failed
 	o.online = func(pbx string) bool {
 		status := link.Status(pbx)
 		return status.Connected && status.AsteriskUp
@@ -99,6 +103,14 @@ func (o *Observer) OnQueueMember(pbx string, m pbxlink.QueueMember) {
 
 // OnDeviceState implements pbxlink.Observer. Whether a phone is in use shows in its calls.
 func (o *Observer) OnDeviceState(string, string, string) {}
+
+// OnSignInFailures implements pbxlink.Observer.
+func (o *Observer) OnSignInFailures(pbx, extension string, count int, address string) {
+	o.mu.Lock()
+	failed := o.failed
+	o.mu.Unlock()
+	failed(pbx, extension, count, address)
+}
 
 // OnCall implements pbxlink.Observer.
 func (o *Observer) OnCall(pbx string, c pbxlink.Call) { o.journal.call(pbx, c) }

@@ -70,9 +70,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 		link: o.Link, agents: w.agents, telephones: w.telephones, queues: w.queues, pbxes: w.pbxes, snapshots: w.snapshots, applied: map[string]acked{},
 	}
 	auto := newAutoPauses(w.c, o.Store)
-	o.Observer.connect(o.Link, w.queues, a.changed, auto.note)
+	failures := newSignInFailures(w.c, o.Store)
+	o.Observer.connect(o.Link, w.queues, a.changed, auto.note, failures.note)
 	o.OnCAChange(func() { w.pokeEveryPBX(ctx) })
-	for _, r := range []manager.Runnable{o.Observer, o.Observer.journal, auto} {
+	for _, r := range []manager.Runnable{o.Observer, o.Observer.journal, auto, failures} {
 		if err := mgr.Add(r); err != nil {
 			return err
 		}

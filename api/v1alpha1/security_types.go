@@ -7,14 +7,30 @@ import (
 // LockoutSpec locks the accounts of agents at whose sign-in wrong passwords were given.
 type LockoutSpec struct {
 	// maxAttempts is how many wrong passwords in a row, at sign-in or at a change of the password, lock the account; 0 never locks. A locked account
-	// cannot sign in until an administrator unlocks it (annotation ringmaster.dev/unlock of the Agent); its running sessions and its phone go on. A
-	// phone's wrong passwords do not count yet. Default 5.
+	// cannot sign in until an administrator unlocks it (annotation ringmaster.dev/unlock of the Agent); its running sessions and its phone go on. See
+	// phoneSignIns for the wrong passwords of phones. Default 5.
 	// +optional
 	// +kubebuilder:default=5
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=20
 	MaxAttempts *int32 `json:"maxAttempts,omitempty"`
+	// phoneSignIns Counted: a wrong SIP password for an agent's extension counts as a wrong password at the desk does, one for each second at most; a phone that
+	// signs in with the right one takes nothing off the count. Ignored: only the desk counts; choose it where strangers reach the PBX, since anybody who knows
+	// an extension can lock its agent out of the desk. Neither takes a phone away: the lock is of the desk. Default Counted.
+	// +optional
+	// +kubebuilder:default=Counted
+	PhoneSignIns PhoneSignIns `json:"phoneSignIns,omitempty"`
 }
+
+// PhoneSignIns says whether wrong passwords of phones count.
+// +kubebuilder:validation:Enum=Counted;Ignored
+type PhoneSignIns string
+
+// Values of PhoneSignIns.
+const (
+	PhoneSignInsCounted PhoneSignIns = "Counted"
+	PhoneSignInsIgnored PhoneSignIns = "Ignored"
+)
 
 // ExpiredPasswordAction says what an expired password does to the phone.
 // +kubebuilder:validation:Enum=KeepPhone;WithdrawPhone

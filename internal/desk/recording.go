@@ -139,7 +139,7 @@ func (s *server) awaitOutcome(ctx context.Context, command store.CallCommand) er
 		return problem(CodeRecordingDenied, "this agent may not record calls")
 	case store.OutcomeNotConnected:
 		return problem(CodePBXUnavailable, "the PBX of the call is not connected").withHeader("Retry-After", "2")
-	case store.OutcomeFailed, store.OutcomeWithdrawn:
+	case store.OutcomeFailed, store.OutcomeWithdrawn, store.OutcomeNoRecording:
 	}
 	s.Logger.WarnContext(ctx, "the PBX refused a recording", "agent", callerOf(ctx).String(), "verb", command.Verb, "requestID", requestID(ctx),
 		"detail", command.Detail)

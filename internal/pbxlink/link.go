@@ -162,15 +162,20 @@ type Observer interface {
 	OnVoicemail(pbx, extension string, unread, read int)
 	// OnDeviceState gives the present state of an endpoint's device.
 	OnDeviceState(pbx, extension, state string)
+	// OnSignInFailures says that phones gave wrong passwords for an extension, the
+	// last one from address. It adds to what was said before; one for each second
+	// is told at most.
+	OnSignInFailures(pbx, extension string, count int, address string)
 }
 
 // nobody observes nothing.
 type nobody struct{}
 
-func (nobody) OnStatusChange(string)                       {}
-func (nobody) OnContacts(string, string, []Contact)        {}
-func (nobody) OnQueueMember(string, QueueMember)           {}
-func (nobody) OnQueueFigures(string, string, QueueFigures) {}
-func (nobody) OnCall(string, Call)                         {}
-func (nobody) OnVoicemail(string, string, int, int)        {}
-func (nobody) OnDeviceState(string, string, string)        {}
+func (nobody) OnStatusChange(string)                        {}
+func (nobody) OnContacts(string, string, []Contact)         {}
+func (nobody) OnQueueMember(string, QueueMember)            {}
+func (nobody) OnQueueFigures(string, string, QueueFigures)  {}
+func (nobody) OnCall(string, Call)                          {}
+func (nobody) OnVoicemail(string, string, int, int)         {}
+func (nobody) OnDeviceState(string, string, string)         {}
+func (nobody) OnSignInFailures(string, string, int, string) {}

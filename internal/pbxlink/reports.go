@@ -45,6 +45,9 @@ func (l *link) takeEvents(e *pbxlinkv1.Events) {
 	for _, d := range e.GetDevices() {
 		l.observer.OnDeviceState(l.pbx, d.GetExtension(), d.GetState())
 	}
+	for _, f := range e.GetSignInFailures() {
+		l.observer.OnSignInFailures(l.pbx, f.GetExtension(), int(f.GetCount()), f.GetAddress())
+	}
 }
 
 // mergeContacts returns the extensions whose contacts changed.

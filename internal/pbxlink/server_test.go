@@ -268,8 +268,8 @@ func TestEventsReachTheObserver(t *testing.T) {
 	// What is as before is not told again; what is missing from a complete list is gone.
 	send(&pbxlinkv1.Events{ContactsComplete: true, Contacts: []*pbxlinkv1.Contacts{contact("1", "sip:a")},
 		Members: []*pbxlinkv1.QueueMember{{Queue: "q", Extension: "2"}}, MembersComplete: true,
-		Queues: []*pbxlinkv1.QueueFigures{{Queue: "q", Waiting: 3}}})
-	want := []string{"1 contacts of 1", "1 contacts of 2", "q/1 paused", "0 contacts of 2", "q/1 removed", "q/2", "3 wait in q"}
+		Queues: []*pbxlinkv1.QueueFigures{{Queue: "q", Waiting: 3}}, SignInFailures: []*pbxlinkv1.SignInFailures{{Extension: "1", Count: 2, Address: "192.0.2.7"}}})
+	want := []string{"1 contacts of 1", "1 contacts of 2", "q/1 paused", "0 contacts of 2", "q/1 removed", "q/2", "3 wait in q", "1 failed 2 192.0.2.7"}
 	eventually(t, "everything is told", func() bool { return len(o.told()) >= len(want) })
 	if got := o.told(); !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
@@ -377,3 +377,6 @@ func (o *observer) OnVoicemail(_, extension string, unread, read int) {
 	o.say(extension, " has ", strconv.Itoa(unread), " and ", strconv.Itoa(read))
 }
 func (o *observer) OnDeviceState(string, string, string) {}
+func (o *observer) OnSignInFailures(_, extension string, count int, address string) {
+	o.say(extension, " failed ", strconv.Itoa(count), " ", address)
+}

@@ -241,16 +241,32 @@ type recorder struct {
 	members   map[string]pbxlink.QueueMember
 	calls     map[string]pbxlink.Call
 	voicemail map[string][2]int
+	// failures are wrong passwords of phones, and failedFrom where the last one came from.
+	failures   map[string]int
+	failedFrom map[string]string
 }
 
 func newRecorder() *recorder {
-	return &recorder{members: map[string]pbxlink.QueueMember{}, calls: map[string]pbxlink.Call{}, voicemail: map[string][2]int{}}
+	return &recorder{failures: map[string]int{}, failedFrom: map[string]string{}, members: map[string]pbxlink.QueueMember{}, calls: map[string]pbxlink.Call{}, voicemail: map[string][2]int{}}
 }
 
 func (*recorder) OnStatusChange(string)                               {}
 func (*recorder) OnContacts(string, string, []pbxlink.Contact)        {}
 func (*recorder) OnQueueFigures(string, string, pbxlink.QueueFigures) {}
 func (*recorder) OnDeviceState(string, string, string)                {}
+func (o *recorder) OnSignInFailures(_, extension string, count int, address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failures[extension] += count
+	o.failedFrom[extension] = address
+}
+
+func (o *recorder) signInFailures(extension string) (count int, address string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failures[extension], o.failedFrom[extension]
+}
+
 func (o *recorder) OnVoicemail(_, extension string, unread, read int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,6 +16,33 @@ import (
 	"github.com/ringmaster-dev/ringmaster/test/deskclient"
 	"github.com/ringmaster-dev/ringmaster/test/phone"
 )
+
+var _ = Describe("Phones with wrong passwords", func() {
+	AfterEach(func(ctx SpecContext) { clean(ctx, center) }, NodeTimeout(patience*2))
+
+	It("lock the desk of the agent, whose own phone goes on", func(ctx SpecContext) {
+		kubectl(ctx, "patch", "contactcenter", "--type=merge", "-n", center, "-p", `{"spec":{"security":{"lockout":{"maxAttempts":2}}}}`, "acme")
+		DeferCleanup(func(ctx SpecContext) {
+			kubectl(ctx, "patch", "contactcenter", "--type=merge", "-n", center, "-p", `{"spec":{"security":{"lockout":null}}}`, "acme")
+		})
+		apply(ctx, center, signIn("lois", `extension: "1320"`))
+		awaitReady(ctx, center, "agent/lois")
+		atDesk(ctx, center, "lois")
+		data := maps.Clone(getSecret(ctx, center, "lois-sip").Data)
+		data["password"] = []byte("not the password")
+		stranger := newPhone(data)
+		Eventually(func() (string, error) {
+			if err := refusal(stranger.Register(ctx)); err != nil {
+				return "", err
+			}
+			return kubectl(ctx, "get", "agent/lois", "-n", center, "-o", "jsonpath={.status.account.lockState}"), nil
+		}).Should(Equal("Locked"))
+		Expect(kubectl(ctx, "get", "events", "-n", center, "--field-selector", "reason=AccountLocked,involvedObject.name=lois", "-o", "name")).NotTo(BeEmpty())
+		_, err := deskclient.SignIn(ctx, stack.Vars["RINGMASTER_DESK"], authorities, center, "lois", goodPassword)
+		Expect(err).To(problem(http.StatusUnauthorized, desk.CodeAuthFailed))
+		registered(ctx, "lois")
+	}, SpecTimeout(patience*2))
+})
 
 // phoneOf is the phone of an agent of the center, set up from the Secret Ringmaster made.
 func phoneOf(ctx context.Context, name string) *phone.Phone {

@@ -38,6 +38,7 @@ var wantedEvents = []string{
 	"QueueMemberRemoved", "QueueMemberPause", "QueueMemberPenalty", "QueueCallerJoin", "QueueCallerLeave",
 	"QueueCallerAbandon", "AgentCalled", "AgentConnect", "AgentComplete", "MessageWaiting",
 	"Newchannel", "Newstate", "NewConnectedLine", "Hangup", "MixMonitorStart", "MixMonitorStop", "MixMonitorMute",
+	"ChallengeResponseFailed",
 }
 
 // dialAsterisk connects and waits until Asterisk has loaded its modules: the

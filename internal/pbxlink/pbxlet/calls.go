@@ -235,6 +235,7 @@ func (t *tables) setEndpoints(names []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.calls.endpoints = set
+	t.failures.keep(set)
 }
 
 // setCalls replaces all calls by a Status list, asked for after listCalls.

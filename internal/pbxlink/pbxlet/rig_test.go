@@ -336,6 +336,9 @@ func (o *recorder) OnDeviceState(_, extension, state string) {
 	o.devices[extension] = state
 }
 
+// OnSignInFailures is observed in test/calls.
+func (o *recorder) OnSignInFailures(string, string, int, string) {}
+
 func (o *recorder) contactsOf(extension string) []pbxlink.Contact {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -32,6 +33,7 @@ type tables struct {
 	// voicemail are unread and read messages by mailbox.
 	voicemail map[string][2]int32
 	calls     calls
+	failures  failures
 	// nameless are contacts whose user agent has not been looked up.
 	nameless map[contactKey]bool
 	// moved are the extensions whose device changed state since the last call of contactsDoubtful.
@@ -64,7 +66,7 @@ func newTables(wake func(), spoolDir string) *tables {
 		wake: wake, naming: make(chan struct{}, 1), asterisk: &pbxlinkv1.Asterisk{},
 		contacts: map[string]map[string]*pbxlinkv1.Contact{}, members: map[memberKey]*pbxlinkv1.QueueMember{},
 		figures: map[string]*pbxlinkv1.QueueFigures{}, devices: map[string]string{}, nameless: map[contactKey]bool{}, moved: map[string]bool{}, dirty: newUnsent(),
-		voicemail: map[string][2]int32{}, calls: newCalls(monitorDirectory(spoolDir) + "/"),
+		voicemail: map[string][2]int32{}, calls: newCalls(monitorDirectory(spoolDir) + "/"), failures: newFailures(),
 	}
 }
 
@@ -105,6 +107,9 @@ func (t *tables) event(m ami.Message) {
 	case "QueueCallerJoin", "QueueCallerLeave":
 		t.stale = true
 		changed = t.callersEvent(m)
+	case "ChallengeResponseFailed":
+		// A name that is no endpoint's is anybody's guess.
+		changed = t.calls.endpoints[m.Get("AccountID")] && t.failures.event(m, time.Now())
 	default:
 		changed = t.calls.event(m)
 		if len(t.calls.unnamed) > 0 {
@@ -358,6 +363,7 @@ func (t *tables) take() *pbxlinkv1.Events {
 	}
 	t.takeVoicemail(e)
 	t.calls.take(e)
+	t.failures.take(e)
 	t.dirty = newUnsent()
 	if proto.Equal(e, &pbxlinkv1.Events{}) {
 		return nil

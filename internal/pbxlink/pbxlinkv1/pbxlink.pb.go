@@ -2074,8 +2074,10 @@ type Events struct {
 	// True when mailboxes not named do not exist.
 	VoicemailComplete bool            `protobuf:"varint,11,opt,name=voicemail_complete,json=voicemailComplete,proto3" json:"voicemail_complete,omitempty"`
 	Queues            []*QueueFigures `protobuf:"bytes,12,rep,name=queues,proto3" json:"queues,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Unlike the others, each is an addition.
+	SignInFailures []*SignInFailures `protobuf:"bytes,13,rep,name=sign_in_failures,json=signInFailures,proto3" json:"sign_in_failures,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Events) Reset() {
@@ -2185,6 +2187,77 @@ func (x *Events) GetQueues() []*QueueFigures {
 	return nil
 }
 
+func (x *Events) GetSignInFailures() []*SignInFailures {
+	if x != nil {
+		return x.SignInFailures
+	}
+	return nil
+}
+
+// SignInFailures are wrong passwords of one endpoint's phones since the batch
+// before.
+type SignInFailures struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Extension string                 `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
+	// At most one for each second.
+	Count int32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// IP address that the last one came from.
+	Address       string `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignInFailures) Reset() {
+	*x = SignInFailures{}
+	mi := &file_pbxlink_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignInFailures) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignInFailures) ProtoMessage() {}
+
+func (x *SignInFailures) ProtoReflect() protoreflect.Message {
+	mi := &file_pbxlink_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignInFailures.ProtoReflect.Descriptor instead.
+func (*SignInFailures) Descriptor() ([]byte, []int) {
+	return file_pbxlink_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SignInFailures) GetExtension() string {
+	if x != nil {
+		return x.Extension
+	}
+	return ""
+}
+
+func (x *SignInFailures) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *SignInFailures) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
 type Contacts struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Extension     string                 `protobuf:"bytes,1,opt,name=extension,proto3" json:"extension,omitempty"`
@@ -2195,7 +2268,7 @@ type Contacts struct {
 
 func (x *Contacts) Reset() {
 	*x = Contacts{}
-	mi := &file_pbxlink_proto_msgTypes[25]
+	mi := &file_pbxlink_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2280,7 @@ func (x *Contacts) String() string {
 func (*Contacts) ProtoMessage() {}
 
 func (x *Contacts) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[25]
+	mi := &file_pbxlink_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2293,7 @@ func (x *Contacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contacts.ProtoReflect.Descriptor instead.
 func (*Contacts) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{25}
+	return file_pbxlink_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Contacts) GetExtension() string {
@@ -2249,7 +2322,7 @@ type Contact struct {
 
 func (x *Contact) Reset() {
 	*x = Contact{}
-	mi := &file_pbxlink_proto_msgTypes[26]
+	mi := &file_pbxlink_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2334,7 @@ func (x *Contact) String() string {
 func (*Contact) ProtoMessage() {}
 
 func (x *Contact) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[26]
+	mi := &file_pbxlink_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2347,7 @@ func (x *Contact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contact.ProtoReflect.Descriptor instead.
 func (*Contact) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{26}
+	return file_pbxlink_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Contact) GetUri() string {
@@ -2316,7 +2389,7 @@ type QueueMember struct {
 
 func (x *QueueMember) Reset() {
 	*x = QueueMember{}
-	mi := &file_pbxlink_proto_msgTypes[27]
+	mi := &file_pbxlink_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2401,7 @@ func (x *QueueMember) String() string {
 func (*QueueMember) ProtoMessage() {}
 
 func (x *QueueMember) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[27]
+	mi := &file_pbxlink_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2341,7 +2414,7 @@ func (x *QueueMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueMember.ProtoReflect.Descriptor instead.
 func (*QueueMember) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{27}
+	return file_pbxlink_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *QueueMember) GetQueue() string {
@@ -2422,7 +2495,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_pbxlink_proto_msgTypes[28]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2434,7 +2507,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[28]
+	mi := &file_pbxlink_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2447,7 +2520,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{28}
+	return file_pbxlink_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Call) GetId() string {
@@ -2553,7 +2626,7 @@ type Voicemail struct {
 
 func (x *Voicemail) Reset() {
 	*x = Voicemail{}
-	mi := &file_pbxlink_proto_msgTypes[29]
+	mi := &file_pbxlink_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2565,7 +2638,7 @@ func (x *Voicemail) String() string {
 func (*Voicemail) ProtoMessage() {}
 
 func (x *Voicemail) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[29]
+	mi := &file_pbxlink_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2578,7 +2651,7 @@ func (x *Voicemail) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Voicemail.ProtoReflect.Descriptor instead.
 func (*Voicemail) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{29}
+	return file_pbxlink_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Voicemail) GetExtension() string {
@@ -2622,7 +2695,7 @@ type QueueFigures struct {
 
 func (x *QueueFigures) Reset() {
 	*x = QueueFigures{}
-	mi := &file_pbxlink_proto_msgTypes[30]
+	mi := &file_pbxlink_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2634,7 +2707,7 @@ func (x *QueueFigures) String() string {
 func (*QueueFigures) ProtoMessage() {}
 
 func (x *QueueFigures) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[30]
+	mi := &file_pbxlink_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2647,7 +2720,7 @@ func (x *QueueFigures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueueFigures.ProtoReflect.Descriptor instead.
 func (*QueueFigures) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{30}
+	return file_pbxlink_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *QueueFigures) GetQueue() string {
@@ -2716,7 +2789,7 @@ type DeviceState struct {
 
 func (x *DeviceState) Reset() {
 	*x = DeviceState{}
-	mi := &file_pbxlink_proto_msgTypes[31]
+	mi := &file_pbxlink_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2728,7 +2801,7 @@ func (x *DeviceState) String() string {
 func (*DeviceState) ProtoMessage() {}
 
 func (x *DeviceState) ProtoReflect() protoreflect.Message {
-	mi := &file_pbxlink_proto_msgTypes[31]
+	mi := &file_pbxlink_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2741,7 +2814,7 @@ func (x *DeviceState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceState.ProtoReflect.Descriptor instead.
 func (*DeviceState) Descriptor() ([]byte, []int) {
-	return file_pbxlink_proto_rawDescGZIP(), []int{31}
+	return file_pbxlink_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeviceState) GetExtension() string {
@@ -2899,7 +2972,7 @@ const file_pbxlink_proto_rawDesc = "" +
 	"changed_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\"B\n" +
 	"\fPurgeMailbox\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
-	"\x05owner\x18\x02 \x01(\tR\x05owner\"\xe2\x04\n" +
+	"\x05owner\x18\x02 \x01(\tR\x05owner\"\xb3\x05\n" +
 	"\x06Events\x12;\n" +
 	"\basterisk\x18\x01 \x01(\v2\x1f.ringmaster.pbxlink.v1.AsteriskR\basterisk\x12;\n" +
 	"\bcontacts\x18\x02 \x03(\v2\x1f.ringmaster.pbxlink.v1.ContactsR\bcontacts\x12+\n" +
@@ -2912,7 +2985,12 @@ const file_pbxlink_proto_rawDesc = "" +
 	"\tvoicemail\x18\n" +
 	" \x03(\v2 .ringmaster.pbxlink.v1.VoicemailR\tvoicemail\x12-\n" +
 	"\x12voicemail_complete\x18\v \x01(\bR\x11voicemailComplete\x12;\n" +
-	"\x06queues\x18\f \x03(\v2#.ringmaster.pbxlink.v1.QueueFiguresR\x06queuesJ\x04\b\x06\x10\a\"d\n" +
+	"\x06queues\x18\f \x03(\v2#.ringmaster.pbxlink.v1.QueueFiguresR\x06queues\x12O\n" +
+	"\x10sign_in_failures\x18\r \x03(\v2%.ringmaster.pbxlink.v1.SignInFailuresR\x0esignInFailuresJ\x04\b\x06\x10\a\"^\n" +
+	"\x0eSignInFailures\x12\x1c\n" +
+	"\textension\x18\x01 \x01(\tR\textension\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x05R\x05count\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\"d\n" +
 	"\bContacts\x12\x1c\n" +
 	"\textension\x18\x01 \x01(\tR\textension\x12:\n" +
 	"\bcontacts\x18\x02 \x03(\v2\x1e.ringmaster.pbxlink.v1.ContactR\bcontacts\"R\n" +
@@ -3004,7 +3082,7 @@ func file_pbxlink_proto_rawDescGZIP() []byte {
 }
 
 var file_pbxlink_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_pbxlink_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_pbxlink_proto_goTypes = []any{
 	(Refusal)(0),                  // 0: ringmaster.pbxlink.v1.Refusal
 	(RecordVerb)(0),               // 1: ringmaster.pbxlink.v1.RecordVerb
@@ -3035,16 +3113,17 @@ var file_pbxlink_proto_goTypes = []any{
 	(*RecordingPart)(nil),         // 26: ringmaster.pbxlink.v1.RecordingPart
 	(*PurgeMailbox)(nil),          // 27: ringmaster.pbxlink.v1.PurgeMailbox
 	(*Events)(nil),                // 28: ringmaster.pbxlink.v1.Events
-	(*Contacts)(nil),              // 29: ringmaster.pbxlink.v1.Contacts
-	(*Contact)(nil),               // 30: ringmaster.pbxlink.v1.Contact
-	(*QueueMember)(nil),           // 31: ringmaster.pbxlink.v1.QueueMember
-	(*Call)(nil),                  // 32: ringmaster.pbxlink.v1.Call
-	(*Voicemail)(nil),             // 33: ringmaster.pbxlink.v1.Voicemail
-	(*QueueFigures)(nil),          // 34: ringmaster.pbxlink.v1.QueueFigures
-	(*DeviceState)(nil),           // 35: ringmaster.pbxlink.v1.DeviceState
-	nil,                           // 36: ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*SignInFailures)(nil),        // 29: ringmaster.pbxlink.v1.SignInFailures
+	(*Contacts)(nil),              // 30: ringmaster.pbxlink.v1.Contacts
+	(*Contact)(nil),               // 31: ringmaster.pbxlink.v1.Contact
+	(*QueueMember)(nil),           // 32: ringmaster.pbxlink.v1.QueueMember
+	(*Call)(nil),                  // 33: ringmaster.pbxlink.v1.Call
+	(*Voicemail)(nil),             // 34: ringmaster.pbxlink.v1.Voicemail
+	(*QueueFigures)(nil),          // 35: ringmaster.pbxlink.v1.QueueFigures
+	(*DeviceState)(nil),           // 36: ringmaster.pbxlink.v1.DeviceState
+	nil,                           // 37: ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 39: google.protobuf.Duration
 }
 var file_pbxlink_proto_depIdxs = []int32{
 	6,  // 0: ringmaster.pbxlink.v1.SyncRequest.hello:type_name -> ringmaster.pbxlink.v1.Hello
@@ -3055,8 +3134,8 @@ var file_pbxlink_proto_depIdxs = []int32{
 	8,  // 5: ringmaster.pbxlink.v1.SyncResponse.snapshot:type_name -> ringmaster.pbxlink.v1.Snapshot
 	19, // 6: ringmaster.pbxlink.v1.SyncResponse.command:type_name -> ringmaster.pbxlink.v1.Command
 	7,  // 7: ringmaster.pbxlink.v1.Hello.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	36, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
-	37, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
+	37, // 8: ringmaster.pbxlink.v1.Hello.file_hashes:type_name -> ringmaster.pbxlink.v1.Hello.FileHashesEntry
+	38, // 9: ringmaster.pbxlink.v1.Asterisk.started_at:type_name -> google.protobuf.Timestamp
 	9,  // 10: ringmaster.pbxlink.v1.Snapshot.files:type_name -> ringmaster.pbxlink.v1.File
 	10, // 11: ringmaster.pbxlink.v1.Snapshot.expect:type_name -> ringmaster.pbxlink.v1.Expect
 	13, // 12: ringmaster.pbxlink.v1.Expect.endpoints:type_name -> ringmaster.pbxlink.v1.ExpectEndpoint
@@ -3065,7 +3144,7 @@ var file_pbxlink_proto_depIdxs = []int32{
 	11, // 15: ringmaster.pbxlink.v1.Expect.mailboxes:type_name -> ringmaster.pbxlink.v1.ExpectMailbox
 	12, // 16: ringmaster.pbxlink.v1.Expect.music_classes:type_name -> ringmaster.pbxlink.v1.ExpectMusicClass
 	15, // 17: ringmaster.pbxlink.v1.ExpectQueue.members:type_name -> ringmaster.pbxlink.v1.ExpectMember
-	38, // 18: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
+	39, // 18: ringmaster.pbxlink.v1.Ack.took:type_name -> google.protobuf.Duration
 	21, // 19: ringmaster.pbxlink.v1.Command.set_members:type_name -> ringmaster.pbxlink.v1.SetMembers
 	23, // 20: ringmaster.pbxlink.v1.Command.drop_contacts:type_name -> ringmaster.pbxlink.v1.DropContacts
 	24, // 21: ringmaster.pbxlink.v1.Command.record_call:type_name -> ringmaster.pbxlink.v1.RecordCall
@@ -3075,30 +3154,31 @@ var file_pbxlink_proto_depIdxs = []int32{
 	26, // 25: ringmaster.pbxlink.v1.CommandResult.recording_part:type_name -> ringmaster.pbxlink.v1.RecordingPart
 	22, // 26: ringmaster.pbxlink.v1.SetMembers.states:type_name -> ringmaster.pbxlink.v1.MemberState
 	1,  // 27: ringmaster.pbxlink.v1.RecordCall.verb:type_name -> ringmaster.pbxlink.v1.RecordVerb
-	37, // 28: ringmaster.pbxlink.v1.RecordingPart.changed_at:type_name -> google.protobuf.Timestamp
+	38, // 28: ringmaster.pbxlink.v1.RecordingPart.changed_at:type_name -> google.protobuf.Timestamp
 	7,  // 29: ringmaster.pbxlink.v1.Events.asterisk:type_name -> ringmaster.pbxlink.v1.Asterisk
-	29, // 30: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
-	31, // 31: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
-	35, // 32: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
-	32, // 33: ringmaster.pbxlink.v1.Events.calls:type_name -> ringmaster.pbxlink.v1.Call
-	33, // 34: ringmaster.pbxlink.v1.Events.voicemail:type_name -> ringmaster.pbxlink.v1.Voicemail
-	34, // 35: ringmaster.pbxlink.v1.Events.queues:type_name -> ringmaster.pbxlink.v1.QueueFigures
-	30, // 36: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
-	2,  // 37: ringmaster.pbxlink.v1.Call.state:type_name -> ringmaster.pbxlink.v1.CallState
-	37, // 38: ringmaster.pbxlink.v1.Call.started_at:type_name -> google.protobuf.Timestamp
-	37, // 39: ringmaster.pbxlink.v1.Call.answered_at:type_name -> google.protobuf.Timestamp
-	37, // 40: ringmaster.pbxlink.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
-	3,  // 41: ringmaster.pbxlink.v1.Call.recording:type_name -> ringmaster.pbxlink.v1.RecordingState
-	38, // 42: ringmaster.pbxlink.v1.QueueFigures.hold_time:type_name -> google.protobuf.Duration
-	38, // 43: ringmaster.pbxlink.v1.QueueFigures.talk_time:type_name -> google.protobuf.Duration
-	38, // 44: ringmaster.pbxlink.v1.QueueFigures.service_level:type_name -> google.protobuf.Duration
-	4,  // 45: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
-	5,  // 46: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
-	46, // [46:47] is the sub-list for method output_type
-	45, // [45:46] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	30, // 30: ringmaster.pbxlink.v1.Events.contacts:type_name -> ringmaster.pbxlink.v1.Contacts
+	32, // 31: ringmaster.pbxlink.v1.Events.members:type_name -> ringmaster.pbxlink.v1.QueueMember
+	36, // 32: ringmaster.pbxlink.v1.Events.devices:type_name -> ringmaster.pbxlink.v1.DeviceState
+	33, // 33: ringmaster.pbxlink.v1.Events.calls:type_name -> ringmaster.pbxlink.v1.Call
+	34, // 34: ringmaster.pbxlink.v1.Events.voicemail:type_name -> ringmaster.pbxlink.v1.Voicemail
+	35, // 35: ringmaster.pbxlink.v1.Events.queues:type_name -> ringmaster.pbxlink.v1.QueueFigures
+	29, // 36: ringmaster.pbxlink.v1.Events.sign_in_failures:type_name -> ringmaster.pbxlink.v1.SignInFailures
+	31, // 37: ringmaster.pbxlink.v1.Contacts.contacts:type_name -> ringmaster.pbxlink.v1.Contact
+	2,  // 38: ringmaster.pbxlink.v1.Call.state:type_name -> ringmaster.pbxlink.v1.CallState
+	38, // 39: ringmaster.pbxlink.v1.Call.started_at:type_name -> google.protobuf.Timestamp
+	38, // 40: ringmaster.pbxlink.v1.Call.answered_at:type_name -> google.protobuf.Timestamp
+	38, // 41: ringmaster.pbxlink.v1.Call.ended_at:type_name -> google.protobuf.Timestamp
+	3,  // 42: ringmaster.pbxlink.v1.Call.recording:type_name -> ringmaster.pbxlink.v1.RecordingState
+	39, // 43: ringmaster.pbxlink.v1.QueueFigures.hold_time:type_name -> google.protobuf.Duration
+	39, // 44: ringmaster.pbxlink.v1.QueueFigures.talk_time:type_name -> google.protobuf.Duration
+	39, // 45: ringmaster.pbxlink.v1.QueueFigures.service_level:type_name -> google.protobuf.Duration
+	4,  // 46: ringmaster.pbxlink.v1.PBXLink.Sync:input_type -> ringmaster.pbxlink.v1.SyncRequest
+	5,  // 47: ringmaster.pbxlink.v1.PBXLink.Sync:output_type -> ringmaster.pbxlink.v1.SyncResponse
+	47, // [47:48] is the sub-list for method output_type
+	46, // [46:47] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_pbxlink_proto_init() }
@@ -3131,7 +3211,7 @@ func file_pbxlink_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pbxlink_proto_rawDesc), len(file_pbxlink_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
