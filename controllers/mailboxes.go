@@ -43,6 +43,7 @@ type queueReader interface {
 type mailWorkers interface {
 	Apply(cfg mail.Config)
 	Remove(key store.Key)
+	LimitPolls(namespace string, limit int)
 }
 
 // Reconcile implements reconcile.Reconciler. It writes nothing to the API server.
@@ -78,6 +79,7 @@ func (m *mailboxes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resul
 		m.workers.Remove(key) // the account's own conditions say why
 		return ctrl.Result{}, nil
 	}
+	m.workers.LimitPolls(e.Namespace, int(cmp.Or(center.Spec.Email.MaxConcurrentPolls, mail.DefaultMaxConcurrentPolls)))
 	routable, err := m.routable(ctx, &e)
 	if err != nil {
 		return ctrl.Result{}, err

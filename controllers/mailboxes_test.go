@@ -143,10 +143,45 @@ func TestSystemAccount(t *testing.T) {
 type fakeWorkers struct {
 	applied []mail.Config
 	removed []store.Key
+	limits  map[string]int
 }
 
 func (w *fakeWorkers) Apply(cfg mail.Config) { w.applied = append(w.applied, cfg) }
 func (w *fakeWorkers) Remove(key store.Key)  { w.removed = append(w.removed, key) }
+func (w *fakeWorkers) LimitPolls(namespace string, limit int) {
+	if w.limits == nil {
+		w.limits = map[string]int{}
+	}
+	w.limits[namespace] = limit
+}
+
+// The center's limit reaches the workers, also when nothing of the account changes.
+func TestPollLimitOfTheCenter(t *testing.T) {
+	db := storetest.SQLite(t)
+	e, center := opsAccount(), mailingCenter()
+	e.Spec.Key, e.Spec.Purpose, e.Spec.Authentication.Type, e.Spec.SMTP.Host = "OPS", v1alpha1.PurposeSystem, "None", "smtp.example.com"
+	b := readerBuilder(t, e, center)
+	for _, i := range admission.Indexes() {
+		b = b.WithIndex(i.Object, i.Name, i.Extract)
+	}
+	reader, workers := b.Build(), &fakeWorkers{}
+	m := &mailboxes{Client: reader, checker: admission.Checker{Reader: reader}, workers: workers, queues: db, groups: []string{""}}
+	for _, step := range []struct {
+		limit int32
+		want  int
+	}{{0, mail.DefaultMaxConcurrentPolls}, {5, 5}, {7, 7}} {
+		center.Spec.Email.MaxConcurrentPolls = step.limit
+		must(t, reader.Update(t.Context(), center))
+		_, err := m.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKeyFromObject(e)})
+		must(t, err)
+		if diff := cmp.Diff(map[string]int{e.Namespace: step.want}, workers.limits); diff != "" {
+			t.Errorf("limit %d (-want +got):\n%s", step.limit, diff)
+		}
+	}
+	if workers.applied[0].Hash() != workers.applied[2].Hash() {
+		t.Error("the limit restarts the workers")
+	}
+}
 
 // A replica works on the accounts of its groups, and lets go of one that leaves them; an account without workers says so.
 func TestWorkerGroups(t *testing.T) {

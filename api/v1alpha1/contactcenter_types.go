@@ -266,6 +266,13 @@ type EmailDefaults struct {
 	// +kubebuilder:default="60s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="pollInterval must be between 10s and 1h"
 	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+	// maxConcurrentPolls is how many mailboxes of the center one manager looks through at once because their pollInterval is over; the others wait for their
+	// turn, first come, first served. A look lasts until what it found is stored. Mailboxes whose server notifies (IDLE) do not count. 1 to 1000; default 32.
+	// +optional
+	// +kubebuilder:default=32
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	MaxConcurrentPolls int32 `json:"maxConcurrentPolls,omitempty"`
 	// fromName is the sender's name on answers: Account (the account's displayName) or Alias (the agent's alias, else fullName).
 	// Default Account.
 	// +optional

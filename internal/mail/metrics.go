@@ -11,6 +11,7 @@ type metrics struct {
 	ingested, quarantined, filtered, sent *prometheus.CounterVec
 	errors                                *prometheus.CounterVec
 	connected, lastLook, unverified       *prometheus.GaugeVec
+	pollsWaiting                          *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -30,9 +31,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "When this process last looked through the account's mailbox to its end, in Unix time."}, account),
 		unverified: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "certificate_not_verified",
 			Help: "1 while this process works on the account and accepts any certificate of its servers."}, account),
+		pollsWaiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringmaster", Subsystem: "mail", Name: "polls_waiting",
+			Help: "Mailboxes that this process would look through now, but for maxConcurrentPolls."}, account[:1]),
 	}
 	if r != nil {
-		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected, m.lastLook, m.unverified)
+		r.MustRegister(m.ingested, m.quarantined, m.filtered, m.sent, m.errors, m.connected, m.lastLook, m.unverified, m.pollsWaiting)
 	}
 	return m
 }

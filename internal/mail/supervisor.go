@@ -120,6 +120,7 @@ type Supervisor struct {
 	mu       sync.Mutex
 	ctx      context.Context // nil before Run
 	accounts map[store.Key]*entry
+	gates    map[string]*pollGate // by namespace
 	running  sync.WaitGroup
 }
 
@@ -138,6 +139,7 @@ func NewSupervisor(st Store, o Options) *Supervisor {
 	return &Supervisor{
 		store: st, opts: o, metrics: newMetrics(o.Registerer), budget: semaphore.NewWeighted(o.MemoryBudget),
 		dials: newDialLimits(o.Dials, o.DialsPerHost), tokens: oauth.NewTokens(o.Vault), accounts: map[store.Key]*entry{},
+		gates: map[string]*pollGate{},
 	}
 }
 

@@ -95,18 +95,42 @@ func (w *worker) session(ctx context.Context, working func()) (err error) {
 	if s != nil {
 		defer s.Close()
 	}
+	unasked := false
 	for err == nil {
-		aside(func() {
-			if err = w.drain(ctx, s); err == nil {
-				working()
-				w.ready(ctx, s)
-			}
-		})
-		if err == nil {
-			err = w.await(ctx, s)
+		if err = w.look(ctx, s, unasked); err == nil {
+			working()
+			unasked, err = w.await(ctx, s)
 		}
 	}
 	return err
+}
+
+// look goes through the mailbox, at its turn. One that no notice asked for is preceded by NOOP: an open session otherwise shows the past.
+func (w *worker) look(ctx context.Context, s *session.Session, unasked bool) (err error) {
+	if !w.idles(s) {
+		gate := w.account.s.polls(w.account.cfg.Account.Namespace)
+		if err := gate.acquire(ctx); err != nil {
+			return err
+		}
+		defer gate.release()
+	}
+	aside(func() {
+		if unasked {
+			err = s.Noop(ctx)
+		}
+		if err == nil {
+			err = w.drain(ctx, s)
+		}
+		if err == nil {
+			w.ready(ctx, s)
+		}
+	})
+	return err
+}
+
+// idles tells whether the server says when there is something new.
+func (w *worker) idles(s *session.Session) bool {
+	return w.account.cfg.IMAP.Delivery != Poll && s.CanIdle()
 }
 
 // open connects and finds its place in the mailbox; the session may be there even with an error.
@@ -159,27 +183,20 @@ func (w *worker) dial(ctx context.Context) (*session.Session, error) {
 	return s, err
 }
 
-// await returns when it is time to drain again. A look that no notice asked for is preceded by NOOP: an open
-// session otherwise shows the past. Thousands of accounts wait in here, so its frame is small: no copy of the
-// configuration lies in it.
-func (w *worker) await(ctx context.Context, s *session.Session) error {
+// await returns when it is time to look again, and whether no notice asked for it. Thousands of accounts wait in here, so its frame
+// is small: no copy of the configuration lies in it.
+func (w *worker) await(ctx context.Context, s *session.Session) (unasked bool, err error) {
 	cfg := &w.account.cfg.IMAP
-	if cfg.Delivery != Poll && s.CanIdle() {
+	if w.idles(s) {
 		wait := w.account.s.opts.IdleInterval
 		if len(w.failures) > 0 {
 			wait = min(wait, cfg.PollInterval) // no notice will come for a mail that is still to be fetched
 		}
 		noticed, err := s.Idle(ctx, wait, w.account.flags)
-		if err != nil || noticed {
-			return err
-		}
-	} else {
-		tenth := cfg.PollInterval / 10
-		if err := s.Wait(ctx, cfg.PollInterval-tenth+rand.N(2*tenth+1), w.account.flags); err != nil {
-			return err
-		}
+		return !noticed, err
 	}
-	return s.Noop(ctx)
+	tenth := cfg.PollInterval / 10
+	return true, s.Wait(ctx, cfg.PollInterval-tenth+rand.N(2*tenth+1), w.account.flags)
 }
 
 // storeError marks a failure of the store, which is not the mail server's.
