@@ -3,7 +3,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 // recordingLink answers for one PBX that is connected.
@@ -34,15 +34,13 @@ func (l *recordingLink) ReadRecording(_ context.Context, pbx, file string, offse
 }
 
 func TestRecordingReads(t *testing.T) {
-	db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	db := storetest.SQLite(t)
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(err)
-	t.Cleanup(func() { _ = db.Close() })
 	must(db.PutAgent(t.Context(), store.Agent{Key: store.Key{Namespace: ns, Name: "alice"}, Username: "alice", Extension: "100", Active: true}))
 	link := &recordingLink{part: pbxlink.RecordingPart{Content: []byte("RIFF"), Size: 11, ChangedAt: time.Unix(1_700_000_000, 0).UTC()}}
 	reads := &recordingReads{store: db, link: link}
