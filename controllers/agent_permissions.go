@@ -30,6 +30,7 @@ func permissions(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, err
 			Interactions: string(p.Downloads.Interactions),
 			Recordings:   string(p.Downloads.Recordings),
 		},
+		Contacts:      desk.ContactRights{Edit: orDenied(p.Contacts.Edit), Import: orDenied(p.Contacts.Import)},
 		SensitiveData: string(a.Spec.SensitiveData),
 	}
 	if a.Spec.SensitiveData == v1alpha1.SensitiveMasked {
@@ -37,6 +38,9 @@ func permissions(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, err
 	}
 	return json.Marshal(d)
 }
+
+// orDenied is a permission of an agent that may be older than its field.
+func orDenied(p v1alpha1.Permission) string { return string(cmp.Or(p, v1alpha1.Denied)) }
 
 // clientLogs of an agent as the desk decides by them; nothing while they are disabled.
 func clientLogs(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, error) {

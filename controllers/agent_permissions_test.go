@@ -64,6 +64,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 		InternalMessenger: v1alpha1.Denied, RecallMeCampaign: v1alpha1.Allowed,
 		Modules:   v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesAllowAll, Denied: names{v1alpha1.ModuleVoice}},
 		Downloads: v1alpha1.DownloadPermissions{Attachments: v1alpha1.Denied, Interactions: v1alpha1.Allowed, Recordings: v1alpha1.Denied},
+		Contacts:  v1alpha1.ContactPermissions{Edit: v1alpha1.Allowed},
 	}
 	a.Spec.SensitiveData = v1alpha1.SensitiveMasked
 	center := &v1alpha1.ContactCenter{}
@@ -80,6 +81,7 @@ func TestPermissionsAsTheDeskReadsThem(t *testing.T) {
 		Role:              "Agent",
 		InternalMessenger: "Denied", RecallMeCampaign: "Allowed", Modules: []string{"Colleagues", "Contacts", "Email", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Denied", Interactions: "Allowed", Recordings: "Denied"},
+		Contacts:      desk.ContactRights{Edit: "Allowed", Import: "Denied"},
 		SensitiveData: "Masked", MaskedCharacters: 7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

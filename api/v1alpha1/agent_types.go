@@ -268,6 +268,10 @@ type AgentPermissions struct {
 	// +optional
 	// +kubebuilder:default={}
 	Downloads DownloadPermissions `json:"downloads,omitempty"`
+	// contacts of the center, as far as the agent may edit them.
+	// +optional
+	// +kubebuilder:default={}
+	Contacts ContactPermissions `json:"contacts,omitempty"`
 }
 
 // OutboundPrefixRule says whether a service prefix must be dialled.

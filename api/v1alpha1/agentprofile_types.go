@@ -179,5 +179,6 @@ func defaultPermissions() AgentPermissions {
 		OutboundPrefix: OutboundPrefixOptional, InternalMessenger: Allowed, RecallMeCampaign: Denied,
 		Modules:   ModulePermissions{Policy: ModulesAllowAll, NewModules: NewModulesDeny},
 		Downloads: DownloadPermissions{Attachments: Allowed, Interactions: Allowed, Recordings: Allowed},
+		Contacts:  ContactPermissions{Edit: Denied, Import: Denied},
 	}
 }

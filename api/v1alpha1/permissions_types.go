@@ -17,6 +17,18 @@ type DownloadPermissions struct {
 	Recordings Permission `json:"recordings,omitempty"`
 }
 
+// ContactPermissions say what an agent may do with customers besides looking them up. They need the module Contacts and sensitiveData Visible.
+type ContactPermissions struct {
+	// edit Allowed: the agent may create, change and delete contacts at the desk. Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	Edit Permission `json:"edit,omitempty"`
+	// import Allowed: the agent may load a file (CSV) of contacts into a ContactList at the desk. Default Denied.
+	// +optional
+	// +kubebuilder:default=Denied
+	Import Permission `json:"import,omitempty"`
+}
+
 // ModulePermissions say which parts of the desk an agent has. The names known now are Colleagues, Contacts, Email, Voice and Voicemail; others are accepted with a
 // warning, so that a manifest may be older or newer than the operator. A module that an agent lacks is not in the menu and its lists are refused with 403; what a
 // queue gives the agent arrives all the same, and queue membership does not change.

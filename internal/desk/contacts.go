@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -15,6 +16,11 @@ import (
 type contacts interface {
 	ListContacts(ctx context.Context, f store.ContactFilter) ([]store.Contact, error)
 	ContactOf(ctx context.Context, i store.Interaction) (store.Contact, error)
+	GetContact(ctx context.Context, namespace, id string) (store.Contact, error)
+	AddContact(ctx context.Context, c store.Contact) (store.Contact, error)
+	ChangeContact(ctx context.Context, c store.Contact) (store.Contact, error)
+	DeleteContact(ctx context.Context, namespace, id string, version int64) error
+	ImportContacts(ctx context.Context, list store.Key, contacts []store.Contact) (store.ContactImport, error)
 }
 
 // Contact is a customer in a contact list.
@@ -22,12 +28,13 @@ type Contact struct {
 	ID        string    `json:"id"`
 	List      string    `json:"list" example:"customers" doc:"Name of the ContactList object"`
 	Address   string    `json:"address"`
-	Name      string    `json:"name,omitempty" doc:"Of the first mail that had one"`
-	CreatedAt time.Time `json:"createdAt" doc:"When the first mail came"`
+	Name      string    `json:"name,omitempty" doc:"Of the first mail that had one, or what an agent made it"`
+	CreatedAt time.Time `json:"createdAt" doc:"When the first mail came, or somebody created it"`
+	Version   string    `json:"version" doc:"For If-Match of the next change"`
 }
 
 func contactOf(c store.Contact) Contact {
-	return Contact{ID: c.ID, List: c.List, Address: c.Address, Name: c.Name, CreatedAt: c.CreatedAt.UTC()}
+	return Contact{ID: c.ID, List: c.List, Address: c.Address, Name: c.Name, CreatedAt: c.CreatedAt.UTC(), Version: strconv.FormatInt(c.Version, 10)}
 }
 
 type contactsInput struct {
@@ -44,10 +51,12 @@ type contactsOutput struct {
 }
 
 func (s *server) registerContacts(api huma.API) {
-	list := operation("listContacts", http.MethodGet, "/v1/contacts", "Contacts of the center")
+	list := operation("listContacts", http.MethodGet, contactsPath, "Contacts of the center")
 	list.Description = "Who wrote to the EmailAccounts that store their contacts in a ContactList."
 	list.Errors = []int{http.StatusUnauthorized, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}
 	huma.Register(api, needing(list, moduleContacts), s.listContacts)
+	s.registerContactEdits(api)
+	s.registerContactImport(api)
 }
 
 func (s *server) listContacts(ctx context.Context, in *contactsInput) (*contactsOutput, error) {

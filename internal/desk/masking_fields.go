@@ -89,6 +89,10 @@ var sensitivities = map[string]sensitivity{
 	"Contact.address": address,
 	"Contact.list":    public,
 	"Contact.name":    name,
+	"Contact.version": public,
+
+	"ContactRights.edit":   public,
+	"ContactRights.import": public,
 
 	"Customer.address": address,
 	"Customer.name":    name,

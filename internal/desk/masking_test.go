@@ -114,6 +114,8 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	stream := f.stream(token, "")
 	id := f.receiveRaw(maskedCustomerMail)
 	f.route()
+	known, err := f.store.ListContacts(f.Context(), store.ContactFilter{Namespace: center, Limit: 1})
+	f.ok(err)
 	call := f.callOf("Zelda Quux", "+393337654321")
 	f.report(store.Call{Uniqueid: "u1", State: store.CallEnded, Recordings: []string{"ringmaster/1005/one.wav"}})
 	f.ok(f.store.SetSupervisors(f.Context(), agentKey("alice"), []string{"alice"})) // who may see who downloaded
@@ -147,7 +149,7 @@ func TestMaskedAgentSeesNoCustomer(t *testing.T) {
 	}
 	kept := f.want(200, "", token, "PUT", "/v1/interactions/"+id+"/draft", map[string]any{"text": "Dear Zelda Quux", "to": []string{"zelda.quux@customer.example"}})
 	check("draft", kept.raw, "")
-	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "/v1/agents/{name}", "/v1/agents/alice", "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello", "{name}", accountKey.Name)
+	of := strings.NewReplacer("/v1/calls/{id}", "/v1/calls/"+call, "/v1/agents/{name}", "/v1/agents/alice", "{contact}", known[0].ID, "{id}", id, "{mid}", fmt.Sprint(inbound["id"]), "{n}", "0", "{key}", "hello", "{name}", accountKey.Name)
 	read := 0
 	for path, methods := range f.paths() {
 		if _, ok := methods["get"]; !ok || path == "/v1/events" {

@@ -17,13 +17,14 @@ import (
 // Permissions is the JSON in store.Agent.Permissions: what an agent may do and see, with every default filled in. An agent without one was
 // recorded by a version that knew no permissions and has the defaults.
 type Permissions struct {
-	InternalMessenger string    `json:"internalMessenger" example:"Allowed" doc:"Allowed: the agent may write to colleagues (no server part yet); Denied"`
-	RecallMeCampaign  string    `json:"recallMeCampaign" example:"Denied" doc:"Allowed: the agent may choose a campaign for calls back (no server part yet); Denied"`
-	Modules           []string  `json:"modules" example:"Email,Voice" doc:"Modules of the desk that the agent has, sorted"`
-	Downloads         Downloads `json:"downloads"`
-	Role              string    `json:"role" example:"Agent" doc:"Agent; Admin: sees and may transfer every interaction of the center, and marks unread whatever the account says"`
-	SensitiveData     string    `json:"sensitiveData" example:"Visible" doc:"Visible; Masked: who the customers are is hidden in everything the server answers"`
-	MaskedCharacters  int       `json:"maskedCharacters,omitempty" example:"4" doc:"How many characters are hidden at the end of a local part, a word of a name or a number"`
+	InternalMessenger string        `json:"internalMessenger" example:"Allowed" doc:"Allowed: the agent may write to colleagues (no server part yet); Denied"`
+	RecallMeCampaign  string        `json:"recallMeCampaign" example:"Denied" doc:"Allowed: the agent may choose a campaign for calls back (no server part yet); Denied"`
+	Modules           []string      `json:"modules" example:"Email,Voice" doc:"Modules of the desk that the agent has, sorted"`
+	Downloads         Downloads     `json:"downloads"`
+	Contacts          ContactRights `json:"contacts"`
+	Role              string        `json:"role" example:"Agent" doc:"Agent; Admin: sees and may transfer every interaction of the center, and marks unread whatever the account says"`
+	SensitiveData     string        `json:"sensitiveData" example:"Visible" doc:"Visible; Masked: who the customers are is hidden in everything the server answers"`
+	MaskedCharacters  int           `json:"maskedCharacters,omitempty" example:"4" doc:"How many characters are hidden at the end of a local part, a word of a name or a number"`
 }
 
 // Downloads an agent may make, each Allowed or Denied.
@@ -31,6 +32,12 @@ type Downloads struct {
 	Attachments  string `json:"attachments" example:"Allowed" doc:"Attachments and whole messages as they came"`
 	Interactions string `json:"interactions" example:"Allowed" doc:"Interactions as a file"`
 	Recordings   string `json:"recordings" example:"Allowed" doc:"Recordings of calls"`
+}
+
+// ContactRights over the center's customers, each Allowed or Denied.
+type ContactRights struct {
+	Edit   string `json:"edit" example:"Denied" doc:"Create, change and delete contacts"`
+	Import string `json:"import" example:"Denied" doc:"Load a file of contacts"`
 }
 
 // Values of Permissions.Role.
@@ -43,6 +50,7 @@ func defaultPermissions() Permissions {
 	p := Permissions{
 		Role: RoleAgent, InternalMessenger: SettingAllowed, RecallMeCampaign: SettingDenied,
 		Downloads:     Downloads{Attachments: SettingAllowed, Interactions: SettingAllowed, Recordings: SettingAllowed},
+		Contacts:      ContactRights{Edit: SettingDenied, Import: SettingDenied},
 		SensitiveData: SensitiveVisible,
 	}
 	for _, m := range v1alpha1.Modules() {
@@ -60,6 +68,7 @@ func parsePermissions(raw []byte) (Permissions, error) {
 		return p, fmt.Errorf("stored permissions: %w", err)
 	}
 	p.Role = cmp.Or(p.Role, RoleAgent)
+	p.Contacts.Edit, p.Contacts.Import = cmp.Or(p.Contacts.Edit, SettingDenied), cmp.Or(p.Contacts.Import, SettingDenied)
 	return p, nil
 }
 
@@ -70,6 +79,9 @@ const (
 	downloadAttachments  permission = "permissions.downloads.attachments"
 	downloadInteractions permission = "permissions.downloads.interactions"
 	downloadRecordings   permission = "permissions.downloads.recordings"
+
+	editContacts   permission = "permissions.contacts.edit"
+	importContacts permission = "permissions.contacts.import"
 
 	// sensitiveData is what files need that cannot be masked.
 	sensitiveData permission = "sensitiveData"
@@ -90,6 +102,10 @@ func (p Permissions) allows(wanted permission) bool {
 		return p.Downloads.Interactions == SettingAllowed
 	case downloadRecordings:
 		return p.Downloads.Recordings == SettingAllowed
+	case editContacts:
+		return p.Contacts.Edit == SettingAllowed
+	case importContacts:
+		return p.Contacts.Import == SettingAllowed
 	case sensitiveData:
 		return p.SensitiveData != SensitiveMasked
 	case moduleColleagues, moduleContacts, moduleEmail, moduleVoice, moduleVoicemail:

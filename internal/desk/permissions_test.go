@@ -26,6 +26,7 @@ func allowed() desk.Permissions {
 	return desk.Permissions{
 		Role: "Agent", InternalMessenger: "Allowed", RecallMeCampaign: "Denied", Modules: []string{"Colleagues", "Contacts", "Email", "Voice", "Voicemail"},
 		Downloads:     desk.Downloads{Attachments: "Allowed", Interactions: "Allowed", Recordings: "Allowed"},
+		Contacts:      desk.ContactRights{Edit: "Denied", Import: "Denied"},
 		SensitiveData: "Visible",
 	}
 }

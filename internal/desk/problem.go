@@ -47,6 +47,9 @@ const (
 	CodeTooMuch            Code = "TOO_MUCH"
 	CodeKeyReused          Code = "IDEMPOTENCY_KEY_REUSED"
 	CodeDraftChanged       Code = "DRAFT_CHANGED"
+	CodeContactKnown       Code = "CONTACT_KNOWN"
+	CodeContactChanged     Code = "CONTACT_CHANGED"
+	CodeContactsRefused    Code = "CONTACTS_REFUSED"
 	CodeAccountInactive    Code = "ACCOUNT_INACTIVE"
 
 	CodeDispositionRequired Code = "DISPOSITION_REQUIRED"
@@ -150,6 +153,12 @@ var codes = map[Code]codeInfo{
 		"The files that wait for the answer would be more, or larger, than one mail takes; `detail` names the limits."},
 	CodeKeyReused: {http.StatusUnprocessableEntity, "Idempotency key reused",
 		"The agent sent another answer under this Idempotency-Key within the last day. Nothing was sent; use a new key for a new answer."},
+	CodeContactKnown: {http.StatusConflict, "The list has this address",
+		"Letter case does not matter. Look for it with GET /v1/contacts?list=…&q=…, and change that contact."},
+	CodeContactChanged: {http.StatusPreconditionFailed, "Contact changed",
+		"If-Match is not the version of the contact: somebody, or the next mail, has changed it. Read it again."},
+	CodeContactsRefused: {http.StatusUnprocessableEntity, "Lines cannot be imported",
+		"Nothing was imported; `errors` names the first 100 lines and why. Correct them, or send the file with refused=Skip to leave them out."},
 	CodeDraftChanged: {http.StatusPreconditionFailed, "Draft changed",
 		"The draft is not the version that If-Match names, or there is one and If-Match is absent. Read it again."},
 	CodeAccountInactive: {http.StatusConflict, "E-mail account inactive",

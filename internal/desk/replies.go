@@ -60,12 +60,19 @@ func (a Answer) check() []error {
 func badAddresses(field string, list []string) []error {
 	var errs []error
 	for n, address := range list {
-		parsed, err := mail.ParseAddress(address)
-		if err != nil || parsed.Address != address || len(address) > 254 {
-			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.%s[%d]", field, n), Message: "expected an e-mail address without a display name"})
+		if !isAddress(address) {
+			errs = append(errs, &huma.ErrorDetail{Location: fmt.Sprintf("body.%s[%d]", field, n), Message: notAnAddress})
 		}
 	}
 	return errs
+}
+
+const notAnAddress = "expected an e-mail address without a display name"
+
+// isAddress of a length that SMTP allows.
+func isAddress(s string) bool {
+	parsed, err := mail.ParseAddress(s)
+	return err == nil && parsed.Address == s && len(s) <= 254
 }
 
 func (s *server) registerReplies(api huma.API) {

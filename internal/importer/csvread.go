@@ -1,13 +1,11 @@
 package importer
 
 import (
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/ringmaster-dev/ringmaster/internal/csvfile"
 )
 
 // MaxCSV is the largest CSV file, in bytes.
@@ -19,44 +17,14 @@ func readCSV(file string, from io.Reader) ([][]string, []int, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	switch {
-	case len(data) > MaxCSV:
+	if len(data) > MaxCSV {
 		return nil, nil, fmt.Errorf("%s: larger than %d MiB", file, MaxCSV>>20)
-	case bytes.IndexByte(data, 0) >= 0:
-		return nil, nil, fmt.Errorf("%s: not a text file: it contains a NUL byte", file)
-	case !utf8.Valid(data):
-		return nil, nil, fmt.Errorf("%s: not UTF-8: save it as CSV UTF-8", file)
 	}
-	r := csv.NewReader(bytes.NewReader(data))
-	r.FieldsPerRecord = -1
-	r.Comma = separator(data)
-	var records [][]string
-	var lines []int
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", file, err)
-		}
-		line, _ := r.FieldPos(0)
-		records, lines = append(records, record), append(lines, line)
-	}
-	if len(records) == 0 {
-		return nil, nil, fmt.Errorf("%s: empty: the first line names the columns", file)
+	records, lines, err := csvfile.Read(data)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return records, lines, nil
-}
-
-// separator of the header: the semicolon of spreadsheets in countries with a decimal comma, if it is the more frequent one.
-func separator(data []byte) rune {
-	header, _, _ := bytes.Cut(data, []byte("\n"))
-	if bytes.Count(header, []byte(";")) > bytes.Count(header, []byte(",")) {
-		return ';'
-	}
-	return ','
 }
 
 // cellText is a cell without the apostrophe that keeps spreadsheets from taking it for a formula.

@@ -65,41 +65,56 @@ func (in *ingest) loadContactList(ctx context.Context, list string) error {
 	return ignoreNotFound(err)
 }
 
-// saveContacts adds who is new to the list, and names to those who had none. The order keeps transactions from waiting for each other in a circle.
+// saveContacts adds who is new to the list, and names to those who had none.
 func (in *ingest) saveContacts(ctx context.Context) error {
-	if len(in.senders) == 0 {
-		return nil
+	_, err := in.mergeContacts(ctx, Key{in.account.Namespace, in.contactList}, in.senders, in.now)
+	return err
+}
+
+// mergeContacts into a list that is locked. The order keeps transactions from waiting for each other in a circle.
+func (t *tx) mergeContacts(ctx context.Context, list Key, senders map[string]sender, now int64) (ContactImport, error) {
+	var done ContactImport
+	if len(senders) == 0 {
+		return done, nil
 	}
-	keys := slices.Sorted(maps.Keys(in.senders))
+	keys := slices.Sorted(maps.Keys(senders))
 	present := map[string]string{}
-	if _, err := all(ctx, in.conn, func(s scanner) (struct{}, error) {
+	if _, err := all(ctx, t.conn, func(s scanner) (struct{}, error) {
 		var known, name string
 		err := s.Scan(&known, &name)
 		present[known] = name
 		return struct{}{}, err
-	}, "SELECT known_by, name FROM contacts WHERE namespace = ? AND list = ? AND known_by = ANY(?)", in.account.Namespace, in.contactList, keys); err != nil {
-		return err
+	}, "SELECT known_by, name FROM contacts WHERE namespace = ? AND list = ? AND known_by = ANY(?)", list.Namespace, list.Name, keys); err != nil {
+		return done, err
 	}
 	var rows [][]any
-	added := false
 	for _, known := range keys {
-		s := in.senders[known]
-		name, met := present[known]
-		if met && (name != "" || s.name == "") {
+		s := senders[known]
+		switch name, met := present[known]; {
+		case !met:
+			done.Added++
+		case name == "" && s.name != "":
+			done.Named++
+		default:
+			done.Unchanged++
 			continue
 		}
 		id, err := newID()
 		if err != nil {
-			return err
+			return done, err
 		}
-		added = added || !met
-		rows = append(rows, []any{id, in.account.Namespace, in.contactList, known, s.address, s.name, in.now})
+		rows = append(rows, []any{id, list.Namespace, list.Name, known, s.address, s.name, now})
 	}
-	if added {
-		in.emit(Event{Namespace: in.account.Namespace, Kind: EventContacts, Subject: in.contactList})
+	if done.Added > 0 {
+		t.contactsChanged(list)
 	}
-	return in.insert(ctx, "contacts (id, namespace, list, known_by, address, name, created_at)",
-		"ON CONFLICT (namespace, list, known_by) DO UPDATE SET name = excluded.name WHERE contacts.name = ''", rows...)
+	return done, t.insert(ctx, "contacts (id, namespace, list, known_by, address, name, created_at)",
+		"ON CONFLICT (namespace, list, known_by) DO UPDATE SET name = excluded.name, version = contacts.version + 1 WHERE contacts.name = ''", rows...)
+}
+
+// contactsChanged tells that a list has more or fewer.
+func (t *tx) contactsChanged(list Key) {
+	t.emit(Event{Namespace: list.Namespace, Kind: EventContacts, Subject: list.Name})
 }
 
 // PutContactList implements Contacts.
@@ -132,12 +147,12 @@ func (db *DB) PurgeContacts(ctx context.Context, list Key) error {
 	})
 }
 
-const contactColumns = "SELECT c.id, c.namespace, c.list, c.address, c.name, c.created_at FROM contacts c "
+const contactColumns = "SELECT c.id, c.namespace, c.list, c.address, c.name, c.created_at, c.version FROM contacts c "
 
 func scanContact(s scanner) (Contact, error) {
 	var c Contact
 	var created int64
-	err := s.Scan(&c.ID, &c.Namespace, &c.List, &c.Address, &c.Name, &created)
+	err := s.Scan(&c.ID, &c.Namespace, &c.List, &c.Address, &c.Name, &created, &c.Version)
 	c.CreatedAt = fromMicros(created)
 	return c, err
 }

@@ -18,9 +18,17 @@ type Contact struct {
 	List      string
 	// Address as it was written first.
 	Address string
-	// Name of the first mail that had one; may be empty.
+	// Name of the first mail that had one, or what an agent made it; may be empty.
 	Name      string
 	CreatedAt time.Time
+	// Version counts the changes.
+	Version int64
+}
+
+// ContactImport is what became of contacts that were imported.
+type ContactImport struct {
+	// Added are new, Named were there without a name and have one now, Unchanged are the others.
+	Added, Named, Unchanged int
 }
 
 // ContactFilter narrows a list; zero values do not filter.
@@ -45,6 +53,17 @@ type Contacts interface {
 	// ListContacts of lists that exist, newest first.
 	ListContacts(ctx context.Context, f ContactFilter) ([]Contact, error)
 	CountContacts(ctx context.Context, list Key) (int64, error)
+	// GetContact of a list that exists. ErrNotFound: there is none.
+	GetContact(ctx context.Context, namespace, id string) (Contact, error)
+	// AddContact needs a list, an address and maybe a name. ErrNotFound: no such list; ErrConflict: the list has the address; ErrNoAddress.
+	AddContact(ctx context.Context, c Contact) (Contact, error)
+	// ChangeContact gives the contact c.ID of c.Namespace the address and name of c. ErrVersion: c.Version is not the present one; ErrConflict: another of the
+	// list has the address; ErrNotFound, ErrNoAddress.
+	ChangeContact(ctx context.Context, c Contact) (Contact, error)
+	// DeleteContact in this version, 0 for any. It comes back with the next mail. ErrNotFound, ErrVersion.
+	DeleteContact(ctx context.Context, namespace, id string, version int64) error
+	// ImportContacts adds all of them to a list, or none. Those that the list has get a name if they have none. ErrNotFound: no such list; ErrNoAddress: of one.
+	ImportContacts(ctx context.Context, list Key, contacts []Contact) (ContactImport, error)
 	// ContactOf the customer of an interaction in the list of its account. ErrNotFound: there is none.
 	ContactOf(ctx context.Context, i Interaction) (Contact, error)
 }

@@ -34,6 +34,8 @@ var (
 	ErrCapacity = errors.New("capacity reached")
 	// ErrTooMuch: more or larger files than an answer takes.
 	ErrTooMuch = errors.New("too many or too large files")
+	// ErrNoAddress: what should be an e-mail address is none.
+	ErrNoAddress = errors.New("no e-mail address")
 	// ErrVersion: another version of the row is there.
 	ErrVersion = errors.New("another version")
 	// ErrKeyReused: the idempotency key belongs to another answer.

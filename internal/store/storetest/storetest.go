@@ -76,6 +76,8 @@ func Run(t *testing.T, open Open) {
 		"Flows":         testFlows,
 		"Contacts":      testContacts,
 		"ContactRace":   testContactRace,
+		"ContactEdit":   testContactEdit,
+		"ContactImport": testContactImport,
 		"Dispositions":  testDispositions,
 		"Disposing":     testDisposing,
 		"DisposingRace": testDisposingRace,
