@@ -52,7 +52,7 @@ func clientLogs(a *v1alpha1.Agent, center *v1alpha1.ContactCenter) ([]byte, erro
 	for _, scope := range wanted.Scopes {
 		l.Scopes = append(l.Scopes, string(scope))
 	}
-	if to.Sink == "Volume" {
+	if to.Sink == v1alpha1.ClientLogsVolume {
 		l.RetentionDays = int(math.Ceil(duration(to.Retention, 7*24*time.Hour).Hours() / 24))
 	}
 	return json.Marshal(l)

@@ -65,6 +65,9 @@ func (k *centerKind) Reconcile(ctx context.Context, c *v1alpha1.ContactCenter, s
 	if err := showInvitations(ctx, k.Client, c, s); err != nil {
 		return err
 	}
+	if err := k.showClientLogs(ctx, c, s); err != nil {
+		return err
+	}
 	s.ready(v1alpha1.ReasonSucceeded, "the namespace is a contact center")
 	return nil
 }

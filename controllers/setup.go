@@ -118,6 +118,7 @@ func (w *wiring) addCenters() error {
 	k := &centerKind{Client: w.c, checker: w.checker}
 	toCenter := handler.EnqueueRequestsFromMapFunc(w.centersOf)
 	return w.build("contactcenter").For(&v1alpha1.ContactCenter{}, builder.WithPredicates(ours)).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(bySecret[v1alpha1.ContactCenterList](w.c))).
 		Watches(&v1alpha1.Agent{}, later(toCenter), builder.WithPredicates(countChanged)).
 		Watches(&v1alpha1.Queue{}, later(toCenter), builder.WithPredicates(bornOrGone)).
 		Watches(&v1alpha1.PBX{}, later(toCenter), builder.WithPredicates(certificateChanged)).

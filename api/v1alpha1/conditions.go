@@ -59,6 +59,8 @@ const (
 	ConditionPasswordResetReady = "PasswordResetReady"
 	// ConditionInvitationsReady (ContactCenter): agents can be invited by a mail.
 	ConditionInvitationsReady = "InvitationsReady"
+	// ConditionClientLogsReady (ContactCenter): what clients log can be sent to the collector of spec.clientLogs.otlp, as far as the objects go.
+	ConditionClientLogsReady = "ClientLogsReady"
 
 	// ConditionIMAPReady (EmailAccount): the mailbox is connected, or polled successfully.
 	ConditionIMAPReady = "IMAPReady"

@@ -13,8 +13,10 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/ringmaster-dev/ringmaster/controllers"
+	"github.com/ringmaster-dev/ringmaster/internal/clientlog"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/operatorapi"
@@ -68,9 +70,20 @@ func (l linkServer) Start(ctx context.Context) error {
 // serveDesk adds the agents' API, on every replica.
 func serveDesk(mgr ctrl.Manager, db *store.DB, cert *servingcert.Rotator, o managerOptions, logger *slog.Logger) error {
 	side := controllers.DeskSide{Reader: mgr.GetClient(), Logos: db}
+	exporters := clientlog.New(metrics.Registry, logger.With("part", "client-logs"))
+	if err := mgr.Add(everywhere(exporters.Run)); err != nil {
+		return err
+	}
+	export := func(ctx context.Context, namespace string, entries []clientlog.Entry) (int, error) {
+		collector, err := side.ClientLogCollector(ctx, namespace)
+		if err != nil {
+			return 0, err
+		}
+		return exporters.Keep(namespace, collector, entries)
+	}
 	handler, err := desk.New(desk.Options{
 		Store: db, SIPSecrets: side, Composer: side, PasswordRules: side.PasswordRules, PasswordReset: side.PasswordReset,
-		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, ClientLogDirectory: o.clientLogs, Version: version,
+		Logger: logger.With("part", "desk"), AllowedOrigins: o.origins, ClientLogDirectory: o.clientLogs, ClientLogExport: export, Version: version,
 	})
 	if err != nil {
 		return err

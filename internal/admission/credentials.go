@@ -167,6 +167,25 @@ func accountUses(account *v1alpha1.EmailAccount) []use {
 	return uses
 }
 
+// centerUses are the values a center takes out of Secrets.
+func centerUses(center *v1alpha1.ContactCenter) []use {
+	if center == nil || center.Spec.ClientLogs.OTLP == nil {
+		return nil
+	}
+	otlp, path := center.Spec.ClientLogs.OTLP, specPath.Child("clientLogs", "otlp")
+	var uses []use
+	add := func(ref v1alpha1.SecretKeyReference, path *field.Path, what string, check func(string) string) {
+		uses = append(uses, valueUse(what+" of ContactCenter "+center.Name, path, ref, v1alpha1.ReasonInvalid, check))
+	}
+	for i, h := range otlp.Headers {
+		add(h.ValueSecretRef, path.Child("headers").Index(i).Child("valueSecretRef"), "header "+h.Name, checkHeader)
+	}
+	if otlp.CASecretRef != nil {
+		add(*otlp.CASecretRef, path.Child("caSecretRef"), "collector's CA bundle", checkCABundle)
+	}
+	return uses
+}
+
 // checkPassword asks the policy of the center. While a namespace has no center its policy is not known, and a tool that
 // applies everything in one go must not be refused by a default the center is about to change: only what holds under
 // every policy counts.
@@ -211,6 +230,13 @@ func checkToken(value string) string {
 	return ""
 }
 
+func checkHeader(value string) string {
+	if checkToken(value) != "" {
+		return "the value of a header must be printable ASCII, without a line break at its end"
+	}
+	return ""
+}
+
 func checkCABundle(value string) string {
 	if !x509.NewCertPool().AppendCertsFromPEM([]byte(value)) {
 		return "the CA bundle must hold at least one certificate in PEM"
@@ -235,6 +261,11 @@ func (c Checker) AgentCredentials(ctx context.Context, agent *v1alpha1.Agent) ([
 // EmailAccountCredentials does the same for the password and the CA bundles of an account.
 func (c Checker) EmailAccountCredentials(ctx context.Context, account *v1alpha1.EmailAccount) ([]Problem, error) {
 	return c.credentials(ctx, account.Namespace, accountUses(account))
+}
+
+// ContactCenterCredentials does the same for what a center sends to the collector of clients' logs.
+func (c Checker) ContactCenterCredentials(ctx context.Context, center *v1alpha1.ContactCenter) ([]Problem, error) {
+	return c.credentials(ctx, center.Namespace, centerUses(center))
 }
 
 // TelephoneCredentials does the same for the SIP password of a telephone.

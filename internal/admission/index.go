@@ -26,7 +26,7 @@ const (
 	IndexKey = "admission.key"
 	// IndexRole finds Agents by spec.sip.role.
 	IndexRole = "admission.role"
-	// IndexSecret finds Agents, EmailAccounts, PBXes and Telephones by the name of every Secret they refer to.
+	// IndexSecret finds Agents, ContactCenters, EmailAccounts, PBXes and Telephones by the name of every Secret they refer to.
 	IndexSecret = "admission.secret"
 )
 
@@ -44,6 +44,7 @@ func Indexes() []Index {
 		{&v1alpha1.Agent{}, IndexExtension, extract(func(a *v1alpha1.Agent) []string { return distinct(a.Spec.Extension, a.Status.Extension) })},
 		{&v1alpha1.Agent{}, IndexRole, extract(func(a *v1alpha1.Agent) []string { return distinct(string(a.Spec.SIP.Role)) })},
 		{&v1alpha1.Agent{}, IndexSecret, extract(func(a *v1alpha1.Agent) []string { return secretNames(agentUses(a, nil)) })},
+		{&v1alpha1.ContactCenter{}, IndexSecret, extract(func(c *v1alpha1.ContactCenter) []string { return secretNames(centerUses(c)) })},
 		{&v1alpha1.Queue{}, IndexNumber, extract(func(q *v1alpha1.Queue) []string { return distinct(q.Spec.Number) })},
 		{&v1alpha1.EmailAccount{}, IndexAddress, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(strings.ToLower(e.Spec.Address)) })},
 		{&v1alpha1.EmailAccount{}, IndexKey, extract(func(e *v1alpha1.EmailAccount) []string { return distinct(e.Spec.Key) })},

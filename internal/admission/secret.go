@@ -86,6 +86,7 @@ func (c Checker) usesOf(ctx context.Context, secret *corev1.Secret) ([]use, erro
 	for i := range pbxes.Items {
 		uses = append(uses, pbxUses(&pbxes.Items[i])...)
 	}
+	uses = append(uses, centerUses(center)...)
 	uses = slices.DeleteFunc(uses, func(u use) bool { return u.name != secret.Name })
 	return append(uses, usesByName(secret, center)...), nil
 }

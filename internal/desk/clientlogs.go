@@ -23,7 +23,7 @@ type ClientLogs struct {
 	Level  string   `json:"level" example:"Warning" doc:"The least important entries that are kept: Error, Warning, Info or Debug"`
 	Scopes []string `json:"scopes" example:"All" doc:"Parts of the client whose entries are kept; All is every one"`
 	// Sink and RetentionDays are for the notice that the client shows.
-	Sink          string `json:"sink" example:"Stdout" doc:"Where the server keeps them: Stdout (its own log) or Volume (files)"`
+	Sink          string `json:"sink" example:"Stdout" doc:"Where the server keeps them: Stdout (its own log), Volume (files) or OTLP (an OpenTelemetry collector)"`
 	RetentionDays int    `json:"retentionDays,omitempty" doc:"Volume: how long"`
 }
 
@@ -32,6 +32,7 @@ const (
 	scopeAll         = "All"
 	clientLogsStdout = "Stdout"
 	clientLogsVolume = "Volume"
+	clientLogsOTLP   = "OTLP"
 )
 
 // clientLogLevels, the most important first.
@@ -71,7 +72,7 @@ type clientLogsInput struct {
 type clientLogsOutput struct {
 	Body struct {
 		Accepted int `json:"accepted" doc:"Entries that were kept"`
-		Dropped  int `json:"dropped" doc:"Entries below the level, of other scopes, or over what is kept a day"`
+		Dropped  int `json:"dropped" doc:"Entries below the level, of other scopes, or over what is kept a day or waits for a collector"`
 	}
 }
 

@@ -1,7 +1,9 @@
 package desk_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ringmaster-dev/ringmaster/internal/clientlog"
 	"github.com/ringmaster-dev/ringmaster/internal/desk"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
 )
@@ -194,6 +197,43 @@ func TestClientLogsOnAVolume(t *testing.T) {
 	none.wantLogs("alice", &desk.ClientLogs{Level: "Info", Scopes: []string{"All"}, Sink: "Volume", RetentionDays: 2})
 	if a := none.sendLogs(none.login("alice"), entry("Error", "Phone", "x")); a.status != 503 {
 		t.Errorf("without a directory: %d %s", a.status, a.raw)
+	}
+}
+
+func TestClientLogsToACollector(t *testing.T) {
+	var got []clientlog.Entry
+	room := 2
+	f := newFixture(t, func(o *desk.Options) {
+		o.ClientLogExport = func(_ context.Context, namespace string, entries []clientlog.Entry) (int, error) {
+			if namespace != "support" {
+				t.Errorf("the collector of %s", namespace)
+			}
+			if room < 0 {
+				return 0, errors.New("no collector")
+			}
+			n := min(room, len(entries))
+			got = append(got, entries[:n]...)
+			return n, nil
+		}
+	})
+	token := f.login("alice")
+	f.wantLogs("alice", &desk.ClientLogs{Level: "Info", Scopes: []string{"All"}, Sink: "OTLP"})
+	a := f.sendLogs(token, entry("Error", "Phone", "password=hunter2"), entry("Info", "Chat", "i"), entry("Info", "Chat", "too much"), entry("Debug", "Phone", "d"))
+	if a.status != 200 || a.body["accepted"] != 2.0 || a.body["dropped"] != 2.0 {
+		t.Errorf("%d %s", a.status, a.raw)
+	}
+	about := func(scope string) map[string]string {
+		return map[string]string{"ringmaster.center": "support", "ringmaster.agent": "alice", "ringmaster.role": "agent", "ringmaster.username": "alice.r",
+			"ringmaster.client": "Other", "ringmaster.scope": scope}
+	}
+	at := entry("", "", "").At
+	want := []clientlog.Entry{{At: at, Level: "Error", Message: "password=[removed]", Attributes: about("Phone")}, {At: at, Level: "Info", Message: "i", Attributes: about("Chat")}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	room = -1
+	if a := f.sendLogs(token, entry("Error", "Phone", "x")); a.status != 503 {
+		t.Errorf("without a collector: %d %s", a.status, a.raw)
 	}
 }
 

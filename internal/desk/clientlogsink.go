@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/clientlog"
 )
 
 // clientLogSink keeps entries and says how many.
@@ -19,8 +21,11 @@ type clientLogSink interface {
 }
 
 func (s *server) clientLogSink(l *ClientLogs) clientLogSink {
-	if l.Sink == clientLogsVolume {
+	switch l.Sink {
+	case clientLogsVolume:
 		return clientLogFiles{directory: s.ClientLogDirectory, retention: time.Duration(l.RetentionDays) * 24 * time.Hour, now: time.Now}
+	case clientLogsOTLP:
+		return clientLogExport{s.ClientLogExport}
 	}
 	return clientLogLines{slog.New(slog.NewJSONHandler(s.ClientLogOutput, nil))}
 }
@@ -42,6 +47,25 @@ func (l clientLogLines) keep(ctx context.Context, c caller, entries []ClientLogE
 			slog.String("clientLevel", e.Level), slog.String("scope", e.Scope))
 	}
 	return len(entries), nil
+}
+
+// clientLogExport sends to a collector.
+type clientLogExport struct {
+	queue func(ctx context.Context, namespace string, entries []clientlog.Entry) (int, error)
+}
+
+func (l clientLogExport) keep(ctx context.Context, c caller, entries []ClientLogEntry) (int, error) {
+	if l.queue == nil {
+		return 0, errors.New("the center's clientLogs.sink is OTLP, which this manager does not send")
+	}
+	queued := make([]clientlog.Entry, len(entries))
+	for i, e := range entries {
+		queued[i] = clientlog.Entry{At: e.At, Level: e.Level, Message: e.Message, Attributes: map[string]string{
+			"ringmaster.center": c.Namespace, "ringmaster.agent": c.Name, "ringmaster.role": logRole(c.permissions.Role), "ringmaster.username": c.Username,
+			"ringmaster.client": string(c.client), "ringmaster.scope": e.Scope,
+		}}
+	}
+	return l.queue(ctx, c.Namespace, queued)
 }
 
 // maxClientLogFile is how much one agent's file of a day grows to.

@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/ringmaster-dev/ringmaster/internal/clientlog"
 	"github.com/ringmaster-dev/ringmaster/internal/mail/message"
 	"github.com/ringmaster-dev/ringmaster/internal/security"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
@@ -115,6 +116,9 @@ type Options struct {
 	ClientLogOutput io.Writer
 	// ClientLogDirectory is where the files of centers whose sink is Volume go; default none, they are refused.
 	ClientLogDirectory string
+	// ClientLogExport queues entries for the collector of a center (namespace) whose sink is OTLP, without waiting for it, and says how many there was room
+	// for; default none, they are refused.
+	ClientLogExport func(ctx context.Context, namespace string, entries []clientlog.Entry) (int, error)
 	// AllowedOrigins may call the API from a browser (scheme://host[:port]); default none.
 	AllowedOrigins []string
 	// ClientAddress names the caller for limiting failed sign-ins; default the peer's IP address. Behind a proxy it

@@ -3,6 +3,7 @@ package reference_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/ringmaster-dev/ringmaster/controllers"
+	"github.com/ringmaster-dev/ringmaster/internal/clientlog"
 	"github.com/ringmaster-dev/ringmaster/internal/mail"
 	"github.com/ringmaster-dev/ringmaster/internal/routing"
 )
@@ -39,6 +41,7 @@ func own(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	r.MustRegister(controllers.NewFigures(nil))
+	clientlog.New(r, slog.New(slog.DiscardHandler))
 	// Metrics of objects, which cannot be gathered without any.
 	described := prometheus.NewRegistry()
 	described.MustRegister(r, controllers.AgentMetrics{}, controllers.StatusMetrics{})
