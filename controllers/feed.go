@@ -59,6 +59,9 @@ func (f *feed) Start(ctx context.Context) error {
 				if cursor, err = f.store.LastCursor(ctx); err != nil {
 					return err
 				}
+				if err = f.catchUp(ctx, cursor); err != nil {
+					return err
+				}
 				started = true
 			}
 			cursor, err = f.drain(ctx, cursor)
@@ -79,9 +82,34 @@ func (f *feed) Start(ctx context.Context) error {
 	return nil
 }
 
+// leaderless is how long there may be no leader, with a margin: a lease is held for 15 s, and caches have to fill.
+const leaderless = time.Minute
+
+// catchUp makes the Events of what happened up to the cursor while nobody was the leader. Some of them may be made twice, but none is lost.
+func (f *feed) catchUp(ctx context.Context, end store.Cursor) error {
+	cursor, err := f.store.CursorBefore(ctx, leaderless)
+	for err == nil && cursor != end {
+		var happened []store.Event
+		if happened, err = f.store.EventsAfter(ctx, "", cursor, batch); len(happened) == 0 {
+			break
+		}
+		for _, e := range happened {
+			if e.Kind == store.EventUnread {
+				f.interaction(ctx, e)
+			}
+			if cursor = e.Cursor; cursor == end {
+				break
+			}
+		}
+	}
+	return err
+}
+
+// batch is how many events are read at a time.
+const batch = 500
+
 // drain handles everything after cursor and returns the new one.
 func (f *feed) drain(ctx context.Context, cursor store.Cursor) (store.Cursor, error) {
-	const batch = 500
 	for {
 		happened, err := f.store.EventsAfter(ctx, "", cursor, batch)
 		if err != nil {

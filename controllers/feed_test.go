@@ -67,4 +67,20 @@ func TestExpiredAssignmentIsAnEvent(t *testing.T) {
 	if got := <-recorder.Events; got != want {
 		t.Errorf("%q", got)
 	}
+
+	// The next leader makes it again, because it cannot know that it was made; and nothing of what has been for long.
+	f.store = db
+	for n, passed := range []time.Duration{leaderless / 2, leaderless} {
+		clock = clock.Add(passed)
+		must(db.SetPresence(t.Context(), store.Presence{Agent: key("alice"), SignedIn: true, Paused: n == 0}))
+		end, err := db.LastCursor(t.Context())
+		must(err)
+		must(f.catchUp(t.Context(), end))
+		if len(recorder.Events) != 1-n {
+			t.Fatalf("%d Events by the leader %v later", len(recorder.Events), passed)
+		}
+		if n == 0 && <-recorder.Events != want {
+			t.Error("it is another Event")
+		}
+	}
 }

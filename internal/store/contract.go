@@ -297,6 +297,8 @@ type Events interface {
 	EventsAfter(ctx context.Context, namespace string, after Cursor, limit int) ([]Event, error)
 	// LastCursor is the present end of the stream.
 	LastCursor(ctx context.Context) (Cursor, error)
+	// CursorBefore is the end of the stream as it was age ago, as far as it is still kept.
+	CursorBefore(ctx context.Context, age time.Duration) (Cursor, error)
 	// Wake returns a channel that is closed at the next change made through this process, so that local readers need not poll fast.
 	Wake() <-chan struct{}
 	// PruneEvents deletes events older than age.

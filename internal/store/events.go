@@ -97,6 +97,20 @@ func (db *DB) LastCursor(ctx context.Context) (Cursor, error) {
 	return cursor(last), nil
 }
 
+// CursorBefore implements Events.
+func (db *DB) CursorBefore(ctx context.Context, age time.Duration) (Cursor, error) {
+	now, err := db.read().now(ctx, db.clock)
+	if err != nil {
+		return "", fmt.Errorf("store: cursor of the past: %w", err)
+	}
+	last, err := one(ctx, db.read(), scalar[int64], `SELECT COALESCE((SELECT seq - 1 FROM events WHERE at >= ? ORDER BY seq LIMIT 1),
+		(SELECT last FROM event_counter WHERE id = 1))`, now-age.Microseconds())
+	if err != nil {
+		return "", fmt.Errorf("store: cursor of the past: %w", err)
+	}
+	return cursor(last), nil
+}
+
 // PruneEvents implements Events.
 func (db *DB) PruneEvents(ctx context.Context, age time.Duration) error {
 	return db.write(ctx, "prune events", func(t *tx) error {

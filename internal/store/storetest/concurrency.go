@@ -393,4 +393,30 @@ func testEvents(t *testing.T, open Open) {
 			t.Fatalf("%d events, cursor %s after %s", n, c.cursor(), end)
 		}
 	})
+	t.Run("the end as it was", func(t *testing.T) {
+		c, clk := withClock(t, open, routing.Rules{}, 0, "alice")
+		before := func(age time.Duration) store.Cursor {
+			t.Helper()
+			at, err := c.CursorBefore(c.ctx, age)
+			c.must(err)
+			return at
+		}
+		clk.advance(time.Minute)
+		start := c.cursor()
+		c.presence("alice", true, true)
+		clk.advance(10 * time.Second)
+		paused := c.cursor()
+		c.presence("alice", true, false)
+		end := c.cursor()
+		clk.advance(10 * time.Second)
+		for age, want := range map[time.Duration]store.Cursor{0: end, 9 * time.Second: end, 10 * time.Second: paused, 19 * time.Second: paused, 20 * time.Second: start} {
+			if got := before(age); got != want {
+				t.Errorf("%v ago it was %s, want %s", age, got, want)
+			}
+		}
+		c.must(c.PruneEvents(c.ctx, 15*time.Second))
+		if got := before(time.Hour); got != paused {
+			t.Errorf("of what is kept %s, want %s", got, paused)
+		}
+	})
 }
