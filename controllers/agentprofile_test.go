@@ -51,6 +51,7 @@ func TestSettingsOfLayers(t *testing.T) {
 				OutboundPrefix: v1alpha1.OutboundPrefixOptional, InternalMessenger: v1alpha1.Allowed, RecallMeCampaign: v1alpha1.Denied,
 				Modules:   v1alpha1.ModulePermissions{Policy: v1alpha1.ModulesAllowAll, NewModules: v1alpha1.NewModulesDeny},
 				Downloads: v1alpha1.DownloadPermissions{Attachments: v1alpha1.Allowed, Interactions: v1alpha1.Allowed, Recordings: v1alpha1.Allowed},
+				Contacts:  v1alpha1.ContactPermissions{Edit: v1alpha1.Denied, Import: v1alpha1.Denied},
 			},
 		}},
 		"the profile": {v1alpha1.AgentSpec{Typology: v1alpha1.TypologyPhonebar}, profile, above(func(*v1alpha1.AgentSettings) {})},
