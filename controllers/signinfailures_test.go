@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/admission"
 	"github.com/ringmaster-dev/ringmaster/internal/store"
+	"github.com/ringmaster-dev/ringmaster/internal/store/storetest"
 )
 
 func TestWrongPasswordsOfPhones(t *testing.T) {
@@ -33,11 +33,7 @@ func TestWrongPasswordsOfPhones(t *testing.T) {
 		"those of the desk": {v1alpha1.LockoutSpec{MaxAttempts: new(int32(3)), PhoneSignIns: v1alpha1.PhoneSignInsIgnored}, []int{20}, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db, err := store.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "store.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = db.Close() })
+			db := storetest.SQLite(t)
 			if err := db.PutAgent(t.Context(), store.Agent{Key: alice, Username: "alice", Active: true}); err != nil {
 				t.Fatal(err)
 			}
