@@ -33,7 +33,7 @@ type worker struct {
 
 // run returns when ctx ends, with its cause, or with store.ErrLeaseLost.
 func (w *worker) run(ctx context.Context) error {
-	opts := w.account.s.opts
+	opts := &w.account.s.opts // no copy: thousands of accounts wait below this frame, see await
 	network := backoff{lo: opts.MinBackoff, hi: opts.MaxBackoff, jitter: true}
 	sign := backoff{lo: opts.MinAuthBackoff, hi: opts.MaxAuthBackoff}
 	w.failures = map[uint32]int{}
