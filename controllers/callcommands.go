@@ -57,6 +57,29 @@ func (e *errand) Start(ctx context.Context) error {
 	}
 }
 
+// carryOut does all that waits, a batch at a time and its parts side by side.
+func carryOut[T any](ctx context.Context, batch int, claim func(context.Context, int) ([]T, error), do func(context.Context, T) error) error {
+	for {
+		claimed, err := claim(ctx, batch)
+		if err != nil {
+			return err
+		}
+		g, gctx := errgroup.WithContext(ctx)
+		for _, c := range claimed {
+			g.Go(func() error {
+				err := do(gctx, c)
+				if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+					return nil // who asked no longer waits
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil || len(claimed) < batch {
+			return err
+		}
+	}
+}
+
 // callCommands are what agents ask of their calls.
 type callCommands struct {
 	store store.Calls
@@ -64,27 +87,10 @@ type callCommands struct {
 }
 
 func (c *callCommands) run(ctx context.Context) error {
-	const batch = 50
-	for {
-		commands, err := c.store.ClaimCallCommands(ctx, batch)
-		if err != nil {
-			return err
-		}
-		g, gctx := errgroup.WithContext(ctx)
-		for _, command := range commands {
-			g.Go(func() error {
-				outcome, detail := c.do(gctx, command)
-				err := c.store.FinishCallCommand(ctx, command.ID, outcome, detail)
-				if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
-					return nil // who asked no longer waits
-				}
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil || len(commands) < batch {
-			return err
-		}
-	}
+	return carryOut(ctx, 50, c.store.ClaimCallCommands, func(gctx context.Context, command store.CallCommand) error {
+		outcome, detail := c.do(gctx, command)
+		return c.store.FinishCallCommand(ctx, command.ID, outcome, detail)
+	})
 }
 
 func (c *callCommands) do(ctx context.Context, command store.CallCommand) (store.CallOutcome, string) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sync/errgroup"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
@@ -20,26 +19,10 @@ type recordingReads struct {
 func (r *recordingReads) run(ctx context.Context) error {
 	// As many parts are in memory at a time.
 	const batch = 8
-	for {
-		reads, err := r.store.ClaimRecordingReads(ctx, batch)
-		if err != nil {
-			return err
-		}
-		g, gctx := errgroup.WithContext(ctx)
-		for _, read := range reads {
-			g.Go(func() error {
-				outcome, part := r.do(gctx, read)
-				err := r.store.FinishRecordingRead(ctx, read.ID, outcome, part)
-				if errors.Is(err, store.ErrNotFound) {
-					return nil // who asked no longer waits
-				}
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil || len(reads) < batch {
-			return err
-		}
-	}
+	return carryOut(ctx, batch, r.store.ClaimRecordingReads, func(gctx context.Context, read store.RecordingRead) error {
+		outcome, part := r.do(gctx, read)
+		return r.store.FinishRecordingRead(ctx, read.ID, outcome, part)
+	})
 }
 
 func (r *recordingReads) do(ctx context.Context, read store.RecordingRead) (store.CallOutcome, store.RecordingPart) {

@@ -64,16 +64,8 @@ func (db *DB) AddCallCommand(ctx context.Context, namespace, callID, agent strin
 func (db *DB) ClaimCallCommands(ctx context.Context, limit int) ([]CallCommand, error) {
 	var claimed []CallCommand
 	err := db.write(ctx, "claim call commands", func(t *tx) error {
-		now, err := t.now(ctx)
-		if err != nil {
-			return err
-		}
-		ids, err := all(ctx, t.conn, scalar[string], `SELECT id FROM call_commands WHERE claimed_at = 0 AND done_at = 0 AND requested_at > ?
-			ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`, now-CallCommandTTL.Microseconds(), min(max(limit, 1), 100))
+		ids, err := t.claimRequests(ctx, "call_commands", limit)
 		if err != nil || len(ids) == 0 {
-			return err
-		}
-		if _, err := t.exec(ctx, "UPDATE call_commands SET claimed_at = ? WHERE id = ANY(?)", now, ids); err != nil {
 			return err
 		}
 		claimed, err = all(ctx, t.conn, scanCommand, commandColumns+"WHERE m.id = ANY(?) ORDER BY m.id", ids)
@@ -83,6 +75,21 @@ func (db *DB) ClaimCallCommands(ctx context.Context, limit int) ([]CallCommand, 
 		return nil, err
 	}
 	return claimed, nil
+}
+
+// claimRequests takes what desks left for the leader in call_commands or recording_reads and nobody has taken, oldest first.
+func (t *tx) claimRequests(ctx context.Context, table string, limit int) ([]string, error) {
+	now, err := t.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := all(ctx, t.conn, scalar[string], "SELECT id FROM "+table+` WHERE claimed_at = 0 AND done_at = 0 AND requested_at > ?
+		ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`, now-CallCommandTTL.Microseconds(), min(max(limit, 1), 100))
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	_, err = t.exec(ctx, "UPDATE "+table+" SET claimed_at = ? WHERE id = ANY(?)", now, ids)
+	return ids, err
 }
 
 // FinishCallCommand implements Calls.

@@ -61,16 +61,8 @@ func (db *DB) AddRecordingRead(ctx context.Context, namespace, callID string, n 
 func (db *DB) ClaimRecordingReads(ctx context.Context, limit int) ([]RecordingRead, error) {
 	var claimed []RecordingRead
 	err := db.write(ctx, "claim recording reads", func(t *tx) error {
-		now, err := t.now(ctx)
-		if err != nil {
-			return err
-		}
-		ids, err := all(ctx, t.conn, scalar[string], `SELECT id FROM recording_reads WHERE claimed_at = 0 AND done_at = 0 AND requested_at > ?
-			ORDER BY id LIMIT ? FOR UPDATE SKIP LOCKED`, now-CallCommandTTL.Microseconds(), min(max(limit, 1), 100))
+		ids, err := t.claimRequests(ctx, "recording_reads", limit)
 		if err != nil || len(ids) == 0 {
-			return err
-		}
-		if _, err := t.exec(ctx, "UPDATE recording_reads SET claimed_at = ? WHERE id = ANY(?)", now, ids); err != nil {
 			return err
 		}
 		claimed, err = all(ctx, t.conn, scanRecordingRead, readColumns+"WHERE r.id = ANY(?) ORDER BY r.id", ids)
