@@ -138,15 +138,11 @@ func (c Config) options() ([]otlploghttp.Option, error) {
 		// What a collector that is busy asks for. One that is away is the exporter's affair.
 		otlploghttp.WithRetry(otlploghttp.RetryConfig{Enabled: true, InitialInterval: firstWait, MaxInterval: longestWait, MaxElapsedTime: patience}),
 	}
-	if rest, ok := strings.CutPrefix(c.Endpoint, "https://"); ok || strings.HasPrefix(c.Endpoint, "http://") {
-		if !ok {
-			rest = strings.TrimPrefix(c.Endpoint, "http://")
-		}
-		if !strings.Contains(rest, "/") {
-			options = append(options, otlploghttp.WithURLPath("/v1/logs"))
-		}
+	scheme, rest, _ := strings.Cut(c.Endpoint, "://")
+	if !strings.Contains(rest, "/") {
+		options = append(options, otlploghttp.WithURLPath("/v1/logs"))
 	}
-	if !strings.HasPrefix(c.Endpoint, "https://") {
+	if scheme != "https" {
 		return options, nil
 	}
 	settings := &tls.Config{MinVersion: tls.VersionTLS12}
