@@ -136,10 +136,10 @@ func (v voiceModel) reference(ctx context.Context, namespace string, ref *v1alph
 	return v.secret(ctx, types.NamespacedName{Namespace: namespace, Name: ref.Name}, ref.Key)
 }
 
-// secret reads one key from the cache, which holds labelled Secrets only.
+// secret reads one key from the cache, which holds labelled Secrets only. It copies no Secret: a snapshot looks at one for every agent.
 func (v voiceModel) secret(ctx context.Context, name types.NamespacedName, key string) (string, error) {
 	var s corev1.Secret
-	if err := v.reader.Get(ctx, name, &s); err != nil {
+	if err := v.reader.Get(ctx, name, &s, client.UnsafeDisableDeepCopy); err != nil {
 		if client.IgnoreNotFound(err) == nil {
 			return "", errNotProvisionable
 		}

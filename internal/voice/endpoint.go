@@ -1,7 +1,6 @@
 package voice
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"slices"
@@ -94,42 +93,49 @@ func (e Endpoint) callerID() (string, error) {
 	return fmt.Sprintf("%s <%s>", quoted, number), nil
 }
 
-func writeEndpoint(b *bytes.Buffer, p PBX, e Endpoint) (ExpectEndpoint, error) {
+// writeEndpoint adds the objects of one phone: auth, AOR, identify and endpoint.
+func writeEndpoint(s *sections, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	callerID, err := e.callerID()
 	if err != nil {
 		return ExpectEndpoint{}, err
 	}
 	name := e.name()
 	want := ExpectEndpoint{Name: name, Auth: AuthRevision("MD5:" + e.HA1)}
-	fmt.Fprintf(b, "\n[%s]\ntype=auth\nauth_type=digest\nrealm=%s\nusername=%s\npassword_digest=MD5:%s\n", name, p.Realm, e.Username, e.HA1)
+	s.begin(name, "auth")
+	s.share("auth_type", "digest")
+	s.share("realm", p.Realm)
+	s.set("username", e.Username)
+	s.set("password_digest", "MD5:"+e.HA1)
+	s.end()
 	if e.callable() {
-		writeAOR(b, p, e)
+		writeAOR(s, p, e)
 	}
 	if e.Static != nil {
-		fmt.Fprintf(b, "\n[%s]\ntype=identify\nendpoint=%s\nmatch=%s\n", name, name, e.match())
+		s.begin(name, "identify")
+		s.set("endpoint", name)
+		s.set("match", e.match())
+		s.end()
 	}
-	fmt.Fprintf(b, "\n[%s]\n", name)
-	start := b.Len()
-	set := func(key, value string) { fmt.Fprintf(b, "%s=%s\n", key, value) }
-	set("type", "endpoint")
-	set("context", e.startContext())
-	set("auth", name)
+	s.begin(name, "endpoint")
+	s.share("context", e.startContext())
+	s.set("auth", name)
 	if e.callable() {
-		set("aors", name)
+		s.set("aors", name)
 	}
-	set("identify_by", e.identifyBy())
-	set("callerid", callerID)
+	s.share("identify_by", e.identifyBy())
+	s.set("callerid", callerID)
 	if e.Language != "" {
-		set("language", strings.ReplaceAll(e.Language, "-", "_"))
+		s.share("language", strings.ReplaceAll(e.Language, "-", "_"))
 	}
-	writeMedia(set, e)
+	writeMedia(s, e)
 	if e.Voicemail != nil && e.callable() {
-		set("mailboxes", e.Extension+"@"+MailboxContext)
+		s.set("mailboxes", e.Extension+"@"+MailboxContext)
 	}
-	writeGroups(set, e)
-	writePolicy(set, e)
-	want.Revision = digest(b.Bytes()[start:])[:16]
-	set(RevisionOption, want.Revision)
+	writeGroups(s, e)
+	writePolicy(s, e)
+	want.Revision = s.revision()
+	s.set(RevisionOption, want.Revision)
+	s.end()
 	return want, nil
 }
 
@@ -157,18 +163,24 @@ func (e Endpoint) identifyBy() string {
 
 // writeAOR keeps one contact per phone; a new registration replaces the old. A
 // static phone has its contact here and cannot register.
-func writeAOR(b *bytes.Buffer, p PBX, e Endpoint) {
-	fmt.Fprintf(b, "\n[%s]\ntype=aor\n", e.name())
+func writeAOR(s *sections, p PBX, e Endpoint) {
+	s.begin(e.name(), "aor")
 	if e.Static != nil {
-		fmt.Fprintf(b, "max_contacts=0\ncontact=%s\n", e.Static.contact(e.name(), e.transport()))
+		s.share("max_contacts", "0")
+		s.set("contact", e.Static.contact(e.name(), e.transport()))
 	} else {
 		expires := seconds(e.Expires, time.Hour)
-		b.WriteString("max_contacts=1\nremove_existing=yes\nremove_unavailable=yes\n")
-		fmt.Fprintf(b, "default_expiration=%d\nminimum_expiration=60\nmaximum_expiration=%d\n", expires, max(7200, expires))
+		s.share("max_contacts", "1")
+		s.share("remove_existing", "yes")
+		s.share("remove_unavailable", "yes")
+		s.share("default_expiration", strconv.Itoa(expires))
+		s.share("minimum_expiration", "60")
+		s.share("maximum_expiration", strconv.Itoa(max(7200, expires)))
 	}
 	if p.QualifyInterval > 0 {
-		fmt.Fprintf(b, "qualify_frequency=%d\n", seconds(p.QualifyInterval, 0))
+		s.share("qualify_frequency", strconv.Itoa(seconds(p.QualifyInterval, 0)))
 	}
+	s.end()
 }
 
 // match is the address that requests come from. Over TCP the port is any.
@@ -200,25 +212,25 @@ func (h Host) contact(user string, t Transport) string {
 	return uri
 }
 
-func writeMedia(set func(key, value string), e Endpoint) {
-	set("allow", "!all,"+strings.Join(e.EffectiveCodecs(), ","))
-	set("dtmf_mode", "rfc4733")
-	set("direct_media", "no")
+func writeMedia(s *sections, e Endpoint) {
+	s.share("allow", "!all,"+strings.Join(e.EffectiveCodecs(), ","))
+	s.share("dtmf_mode", "rfc4733")
+	s.share("direct_media", "no")
 	nat := e.nat()
 	// A browser's Contact is a host name that does not exist, so it is always
 	// reached through the connection it opened.
 	nat.rewriteContact = nat.rewriteContact || e.web()
-	set("force_rport", yesNo(nat.forceRport))
-	set("rtp_symmetric", yesNo(nat.symmetricRTP))
-	set("rewrite_contact", yesNo(nat.rewriteContact))
+	s.share("force_rport", yesNo(nat.forceRport))
+	s.share("rtp_symmetric", yesNo(nat.symmetricRTP))
+	s.share("rewrite_contact", yesNo(nat.rewriteContact))
 	if e.web() {
-		set("webrtc", "yes")
+		s.share("webrtc", "yes")
 	} else {
-		set("transport", transportName(e.transport()))
+		s.share("transport", transportName(e.transport()))
 	}
 }
 
-func writeGroups(set func(key, value string), e Endpoint) {
+func writeGroups(s *sections, e Endpoint) {
 	for _, g := range []struct {
 		key    string
 		values []string
@@ -229,24 +241,24 @@ func writeGroups(set func(key, value string), e Endpoint) {
 		{"named_pickup_group", sorted(e.NamedPickupGroups)},
 	} {
 		if len(g.values) > 0 {
-			set(g.key, strings.Join(g.values, ","))
+			s.share(g.key, strings.Join(g.values, ","))
 		}
 	}
 }
 
 // writePolicy is what the dialplan must know of the endpoint; what is as usual
 // is left out, for a variable costs memory in every call.
-func writePolicy(set func(key, value string), e Endpoint) {
-	variable := func(name, value string) {
-		if value != "" {
-			set("set_var", name+"="+value)
-		}
-	}
+func writePolicy(s *sections, e Endpoint) {
 	if e.Extension == "" {
-		variable(contextVariable, e.context())
+		s.share("set_var", contextVariable+"="+e.context())
 		return
 	}
-	variable(AgentVariable, e.Extension)
+	s.set("set_var", AgentVariable+"="+e.Extension)
+	variable := func(name, value string) {
+		if value != "" {
+			s.share("set_var", name+"="+value)
+		}
+	}
 	variable(RecordingVariable, recordingSuffixes[e.Recording])
 	variable(ManualRecordingVariable, yes(e.ManualRecording))
 	variable(ringInUseVariable, yes(e.RingInUse))
@@ -256,9 +268,9 @@ func writePolicy(set func(key, value string), e Endpoint) {
 	variable(prefixVariable, yes(e.OutboundPrefixRequired))
 	if e.Monitoring && len(e.Supervisors) > 0 {
 		variable(supervisorsVariable, "-"+strings.Join(sorted(e.Supervisors), "-")+"-")
-		variable(spyVariable, e.Extension)
+		s.set("set_var", spyVariable+"="+e.Extension)
 	}
-	if e.Voicemail != nil && e.Voicemail.Greeting != "" && e.Voicemail.Greeting != GreetingStandard {
+	if e.Voicemail != nil && e.Voicemail.Greeting != GreetingStandard {
 		variable(greetingVariable, string(e.Voicemail.Greeting))
 	}
 }

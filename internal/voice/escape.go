@@ -38,10 +38,12 @@ func pjsipValue(s string) (string, error) {
 	return strings.ReplaceAll(s, ";", `\;`), nil
 }
 
+var quotedEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // pjsipQuoted escapes free text for a quoted string inside a pjsip.conf value
 // (callerid).
 func pjsipQuoted(s string) (string, error) {
-	v, err := pjsipValue(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s))
+	v, err := pjsipValue(quotedEscapes.Replace(s))
 	if err != nil {
 		return "", err
 	}

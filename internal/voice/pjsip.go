@@ -48,8 +48,9 @@ func renderPJSIP(c Center, expect *Expect) (File, error) {
 	b.WriteString(banner)
 	writeGlobal(&b, c.PBX)
 	writeTransports(&b, c.PBX, expect)
-	for _, e := range slices.Concat(c.Agents, c.Telephones) {
-		want, err := writeEndpoint(&b, c.PBX, e)
+	objects := newSections(3 * (len(c.Agents) + len(c.Telephones)))
+	for e := range c.endpoints() {
+		want, err := writeEndpoint(objects, c.PBX, *e)
 		if err != nil {
 			return File{}, err
 		}
@@ -58,6 +59,7 @@ func renderPJSIP(c Center, expect *Expect) (File, error) {
 			expect.AORs = append(expect.AORs, e.name())
 		}
 	}
+	objects.write(&b)
 	expect.PJSIPRevision = "ringmaster-" + digest(b.Bytes())[:16]
 	expect.AORs = append(expect.AORs, expect.PJSIPRevision)
 	slices.Sort(expect.AORs)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -205,9 +206,22 @@ func fingerprint(v any) string {
 	return digest(b)
 }
 
+// endpoints are those of the agents and then those of the telephones.
+func (c Center) endpoints() iter.Seq[*Endpoint] {
+	return func(yield func(*Endpoint) bool) {
+		for _, list := range [][]Endpoint{c.Agents, c.Telephones} {
+			for i := range list {
+				if !yield(&list[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func (c Center) objects() map[string]string {
 	m := make(map[string]string, len(c.Agents)+len(c.Telephones)+len(c.Queues))
-	for _, e := range slices.Concat(c.Agents, c.Telephones) {
+	for e := range c.endpoints() {
 		m[e.Key] = e.Hash
 		if e.Hash == "" {
 			m[e.Key] = e.Fingerprint()

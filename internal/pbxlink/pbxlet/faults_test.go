@@ -122,7 +122,7 @@ func broken(t *testing.T, c voice.Center) voice.Snapshot {
 	}
 	for i, f := range s.Files {
 		if f.Path == voice.PJSIPFile {
-			content := bytes.Replace(f.Content, []byte("context=from-sip"), []byte("no_such_option=1"), 1)
+			content := bytes.Replace(f.Content, []byte("\nauth="), []byte("\nno_such_option=1\nauth="), 1)
 			s.Files[i] = voice.NewFile(f.Path, content)
 		}
 	}
