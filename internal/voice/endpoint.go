@@ -93,30 +93,36 @@ func (e Endpoint) callerID() (string, error) {
 	return fmt.Sprintf("%s <%s>", quoted, number), nil
 }
 
-// writeEndpoint adds the objects of one phone: auth, AOR, identify and endpoint.
-func writeEndpoint(s *sections, p PBX, e Endpoint) (ExpectEndpoint, error) {
-	callerID, err := e.callerID()
-	if err != nil {
-		return ExpectEndpoint{}, err
-	}
+// add adds the objects of one phone.
+func (o phones) add(p PBX, e Endpoint) (ExpectEndpoint, error) {
 	name := e.name()
-	want := ExpectEndpoint{Name: name, Auth: AuthRevision("MD5:" + e.HA1)}
-	s.begin(name, "auth")
-	s.share("auth_type", "digest")
-	s.share("realm", p.Realm)
-	s.set("username", e.Username)
-	s.set("password_digest", "MD5:"+e.HA1)
-	s.end()
+	o.auth.begin(name)
+	o.auth.share("auth_type", "digest")
+	o.auth.share("realm", p.Realm)
+	o.auth.set("username", e.Username)
+	o.auth.set("password_digest", "MD5:"+e.HA1)
+	o.auth.end()
 	if e.callable() {
-		writeAOR(s, p, e)
+		writeAOR(o.aor, p, e)
 	}
 	if e.Static != nil {
-		s.begin(name, "identify")
-		s.set("endpoint", name)
-		s.set("match", e.match())
-		s.end()
+		o.identify.begin(name)
+		o.identify.set("endpoint", name)
+		o.identify.set("match", e.match())
+		o.identify.end()
 	}
-	s.begin(name, "endpoint")
+	revision, err := writeEndpoint(o.endpoint, e)
+	return ExpectEndpoint{Name: name, Revision: revision, Auth: AuthRevision("MD5:" + e.HA1)}, err
+}
+
+// writeEndpoint returns the endpoint's revision.
+func writeEndpoint(s *sections, e Endpoint) (string, error) {
+	callerID, err := e.callerID()
+	if err != nil {
+		return "", err
+	}
+	name := e.name()
+	s.begin(name)
 	s.share("context", e.startContext())
 	s.set("auth", name)
 	if e.callable() {
@@ -133,10 +139,10 @@ func writeEndpoint(s *sections, p PBX, e Endpoint) (ExpectEndpoint, error) {
 	}
 	writeGroups(s, e)
 	writePolicy(s, e)
-	want.Revision = s.revision()
-	s.set(RevisionOption, want.Revision)
+	revision := s.revision()
+	s.set(RevisionOption, revision)
 	s.end()
-	return want, nil
+	return revision, nil
 }
 
 // startContext is where the endpoint's calls start.
@@ -164,7 +170,7 @@ func (e Endpoint) identifyBy() string {
 // writeAOR keeps one contact per phone; a new registration replaces the old. A
 // static phone has its contact here and cannot register.
 func writeAOR(s *sections, p PBX, e Endpoint) {
-	s.begin(e.name(), "aor")
+	s.begin(e.name())
 	if e.Static != nil {
 		s.share("max_contacts", "0")
 		s.set("contact", e.Static.contact(e.name(), e.transport()))

@@ -164,7 +164,7 @@ func compare(t *testing.T, text string, got, want map[string][]conffile.Section)
 		}
 		for i, g := range sections {
 			w := want[path][i]
-			if path == PJSIPFile && i == len(want[path])-1 {
+			if path == PJSIPAORFile && i == len(want[path])-1 {
 				g.Name = w.Name // the revision names the content
 			}
 			if g.Name != w.Name || g.Template != w.Template || g.Addition != w.Addition || !slices.Equal(g.Inherits, w.Inherits) || len(g.Settings) != len(w.Settings) {
@@ -187,9 +187,9 @@ func carries(path, text string, got, want conffile.Setting) bool {
 		return false
 	}
 	switch {
-	case path == PJSIPFile && got.Key == RevisionOption:
+	case path == PJSIPEndpointFile && got.Key == RevisionOption:
 		return true // it names the content
-	case path == PJSIPFile && got.Key == "callerid":
+	case path == PJSIPEndpointFile && got.Key == "callerid":
 		name, number, ok := unquote(value)
 		_, wantNumber, _ := unquote(want.Value)
 		return ok && number == wantNumber && (name == text || text == "")

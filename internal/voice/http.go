@@ -54,8 +54,9 @@ func renderMusic(c Center, expect *Expect) (File, error) {
 	return NewFile(MusicFile, b.Bytes()), nil
 }
 
-// certificateFiles are the certificate and its key as they were given.
-func certificateFiles(p PBX, expect *Expect) ([]File, error) {
+// renderCertificate gives the certificate and its key as they were given.
+func renderCertificate(c Center, expect *Expect) ([]File, error) {
+	p := c.PBX
 	if p.Certificate == nil {
 		return nil, nil
 	}

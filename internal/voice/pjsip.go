@@ -41,31 +41,39 @@ func (p PBX) bindAddress() string {
 	return p.BindAddress
 }
 
-// renderPJSIP writes pjsip.conf. The transports come first and change only
-// with the PBX: Asterisk does not reload a bound transport.
-func renderPJSIP(c Center, expect *Expect) (File, error) {
-	var b bytes.Buffer
-	b.WriteString(banner)
-	writeGlobal(&b, c.PBX)
-	writeTransports(&b, c.PBX, expect)
-	objects := newSections(3 * (len(c.Agents) + len(c.Telephones)))
+// phones are the objects of all phones, by their types.
+type phones struct{ auth, aor, identify, endpoint *sections }
+
+// renderPJSIP writes pjsip.conf, which changes only with the PBX and with static
+// phones, and the files of the phones' objects.
+func renderPJSIP(c Center, expect *Expect) ([]File, error) {
+	n := len(c.Agents) + len(c.Telephones)
+	objects := phones{newSections("auth", n), newSections("aor", n+1), newSections("identify", 0), newSections("endpoint", n)}
 	for e := range c.endpoints() {
-		want, err := writeEndpoint(objects, c.PBX, *e)
+		want, err := objects.add(c.PBX, *e)
 		if err != nil {
-			return File{}, err
+			return nil, err
 		}
 		expect.Endpoints = append(expect.Endpoints, want)
 		if e.callable() {
 			expect.AORs = append(expect.AORs, e.name())
 		}
 	}
-	objects.write(&b)
-	expect.PJSIPRevision = "ringmaster-" + digest(b.Bytes())[:16]
+	var b bytes.Buffer
+	b.WriteString(banner)
+	writeGlobal(&b, c.PBX)
+	writeTransports(&b, c.PBX, expect)
+	objects.identify.write(&b)
+	aors := objects.aor.file()
+	expect.PJSIPRevision = "ringmaster-" + digest(slices.Concat(b.Bytes(), aors))[:16]
+	aors = fmt.Appendf(aors, "\n[%s]\ntype=aor\nmax_contacts=0\n", expect.PJSIPRevision)
 	expect.AORs = append(expect.AORs, expect.PJSIPRevision)
 	slices.Sort(expect.AORs)
 	slices.SortFunc(expect.Endpoints, func(x, y ExpectEndpoint) int { return strings.Compare(x.Name, y.Name) })
-	fmt.Fprintf(&b, "\n[%s]\ntype=aor\nmax_contacts=0\n", expect.PJSIPRevision)
-	return NewFile(PJSIPFile, b.Bytes()), nil
+	return []File{
+		NewFile(PJSIPFile, b.Bytes()), NewFile(PJSIPAORFile, aors),
+		NewFile(PJSIPAuthFile, objects.auth.file()), NewFile(PJSIPEndpointFile, objects.endpoint.file()),
+	}, nil
 }
 
 // writeGlobal pins the realm of the challenge that an unknown user gets, so

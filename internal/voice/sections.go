@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// maxTemplates bounds the templates of pjsip.conf: Asterisk looks for each by going
-// through all sections before it.
+// maxTemplates bounds the templates of a file: Asterisk looks for each by going through
+// all sections before it.
 const maxTemplates = 32
 
-// sections are the objects of pjsip.conf. Settings that several objects have in
-// common are written once, as a template. Asterisk reads the whole file once for
-// every type of object, so that its length counts at every reload.
+// sections are the objects of one type. Settings that several objects have in
+// common are written once, as a template: the length of a file counts at every reload.
 type sections struct {
+	kind string
 	list []section
 	// own are the settings that belong to one section alone, of all sections.
 	own bytes.Buffer
@@ -25,7 +25,7 @@ type sections struct {
 
 // section has a shape and, from start to end of sections.own, its own settings.
 type section struct {
-	name, kind string
+	name       string
 	shape      *shape
 	start, end int
 }
@@ -38,15 +38,15 @@ type shape struct {
 	uses     int
 }
 
-func newSections(expected int) *sections {
-	return &sections{list: make([]section, 0, expected), shapes: map[string]*shape{}}
+func newSections(kind string, expected int) *sections {
+	return &sections{kind: kind, list: make([]section, 0, expected), shapes: map[string]*shape{}}
 }
 
 // begin starts an object; end completes it.
-func (s *sections) begin(name, kind string) {
-	s.list = append(s.list, section{name: name, kind: kind, start: s.own.Len()})
+func (s *sections) begin(name string) {
+	s.list = append(s.list, section{name: name, start: s.own.Len()})
 	s.shared.Reset()
-	s.share("type", kind)
+	s.share("type", s.kind)
 }
 
 // share adds a setting that other objects may have, too.
@@ -73,11 +73,19 @@ func (s *sections) end() {
 	known := s.shapes[string(s.shared.Bytes())]
 	if known == nil {
 		settings := s.shared.String()
-		known = &shape{template: "ringmaster-" + o.kind + "-" + digest([]byte(settings))[:8], settings: settings}
+		known = &shape{template: "ringmaster-" + s.kind + "-" + digest([]byte(settings))[:8], settings: settings}
 		s.shapes[settings] = known
 	}
 	known.uses++
 	o.shape = known
+}
+
+// file is a whole file of these objects.
+func (s *sections) file() []byte {
+	var b bytes.Buffer
+	b.WriteString(banner)
+	s.write(&b)
+	return b.Bytes()
 }
 
 // write writes the templates and then the objects, in the order they were added.

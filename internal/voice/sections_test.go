@@ -13,9 +13,9 @@ import (
 // templates for the shapes alone that are worth one.
 func TestSectionsShare(t *testing.T) {
 	const shapes = maxTemplates + 8
-	s := newSections(0)
-	add := func(name, kind, common string) {
-		s.begin(name, kind)
+	s := newSections("endpoint", 0)
+	add := func(name, common string) {
+		s.begin(name)
 		if common != "" {
 			s.share("common", common)
 		}
@@ -24,11 +24,11 @@ func TestSectionsShare(t *testing.T) {
 	}
 	for i := range shapes {
 		for n := range i + 1 { // shape i is used i+1 times
-			add(fmt.Sprintf("s%d-%d", i, n), "endpoint", fmt.Sprint(i))
+			add(fmt.Sprintf("s%d-%d", i, n), fmt.Sprint(i))
 		}
 	}
-	add("short", "identify", "")
-	add("shorter", "identify", "")
+	add("short", "")
+	add("shorter", "")
 	var b bytes.Buffer
 	s.write(&b)
 	file, err := conffile.Parse(b.String())
@@ -52,9 +52,7 @@ func TestSectionsShare(t *testing.T) {
 			settings = append(templates[name][:len(templates[name]):len(templates[name])], settings...)
 		}
 		want := []conffile.Setting{{Key: "type", Value: "endpoint"}, {Key: "own", Value: section.Name}}
-		if strings.HasPrefix(section.Name, "short") {
-			want[0].Value = "identify"
-		} else {
+		if !strings.HasPrefix(section.Name, "short") {
 			shape, _, _ := strings.Cut(section.Name[1:], "-")
 			want = append(want[:1], conffile.Setting{Key: "common", Value: shape}, want[1])
 		}

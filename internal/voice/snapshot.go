@@ -22,6 +22,15 @@ const (
 	MusicFile      = "musiconhold.conf"
 )
 
+// The files with the objects of phones, one for each type. Asterisk builds every
+// object of a type anew when the type's file has changed, and passes over a type
+// whose file is the one it has read: a password changes PJSIPAuthFile alone.
+const (
+	PJSIPAuthFile     = "pjsip_auth.conf"
+	PJSIPAORFile      = "pjsip_aor.conf"
+	PJSIPEndpointFile = "pjsip_endpoint.conf"
+)
+
 // The files of a snapshot that are read by their path; only a PBX with a
 // Certificate has them.
 const (
@@ -60,7 +69,8 @@ type Expect struct {
 	// AORs are the names of all AORs, sorted, among them PJSIPRevision.
 	AORs []string
 	// PJSIPRevision is an AOR nobody can register to; it names the content of
-	// pjsip.conf, so that an old file still loaded is told from the new one.
+	// pjsip.conf and pjsip_aor.conf, so that old files still loaded are told from
+	// the new ones. Endpoints and auths have revisions of their own.
 	PJSIPRevision string
 	// DialplanRevision is the value of the global variable RevisionVariable.
 	DialplanRevision string
@@ -153,7 +163,7 @@ func Render(c Center) (Snapshot, error) {
 	c = c.sorted()
 	s := Snapshot{Objects: c.objects()}
 	for _, r := range []func(Center, *Expect) (File, error){
-		renderExtensions, renderFeatures, renderHTTP, renderMusic, renderPJSIP, renderQueues, renderVoicemail,
+		renderExtensions, renderFeatures, renderHTTP, renderMusic, renderQueues, renderVoicemail,
 	} {
 		f, err := r(c, &s.Expect)
 		if err != nil {
@@ -161,11 +171,13 @@ func Render(c Center) (Snapshot, error) {
 		}
 		s.Files = append(s.Files, f)
 	}
-	secrets, err := certificateFiles(c.PBX, &s.Expect)
-	if err != nil {
-		return Snapshot{}, err
+	for _, r := range []func(Center, *Expect) ([]File, error){renderPJSIP, renderCertificate} {
+		files, err := r(c, &s.Expect)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		s.Files = append(s.Files, files...)
 	}
-	s.Files = append(s.Files, secrets...)
 	slices.SortFunc(s.Files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	h := sha256.New()
 	for _, f := range s.Files {

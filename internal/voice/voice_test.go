@@ -146,10 +146,10 @@ func TestRenderChangesOnlyWhatChanged(t *testing.T) {
 		want   []string
 	}{
 		"nothing":     {func(*Center) {}, nil},
-		"secret":      {func(c *Center) { c.Agents[0].HA1 = HA1("user1002", "ringmaster", "other") }, []string{PJSIPFile}},
-		"policy":      {func(c *Center) { c.Agents[0].ManualRecording = true }, []string{PJSIPFile}},
-		"supervisors": {func(c *Center) { c.Agents[2].Supervisors = nil }, []string{PJSIPFile}},
-		"ring in use": {func(c *Center) { c.Agents[0].RingInUse = true }, []string{PJSIPFile, QueuesFile}},
+		"secret":      {func(c *Center) { c.Agents[0].HA1 = HA1("user1002", "ringmaster", "other") }, []string{PJSIPAuthFile}},
+		"policy":      {func(c *Center) { c.Agents[0].ManualRecording = true }, []string{PJSIPEndpointFile}},
+		"supervisors": {func(c *Center) { c.Agents[2].Supervisors = nil }, []string{PJSIPEndpointFile}},
+		"ring in use": {func(c *Center) { c.Agents[0].RingInUse = true }, []string{PJSIPEndpointFile, QueuesFile}},
 		"seat":        {func(c *Center) { c.Agents[0].Telephone = "Desk_2" }, []string{QueuesFile}},
 		"penalty":     {func(c *Center) { c.Queues[0].Members[0].Penalty = 1 }, []string{QueuesFile}},
 		"pin":         {func(c *Center) { c.Agents[0].Voicemail.PIN = "9999" }, []string{VoicemailFile}},
@@ -158,7 +158,7 @@ func TestRenderChangesOnlyWhatChanged(t *testing.T) {
 		"waiting":     {func(c *Center) { c.Queues[0].MaxWaitTime = time.Minute }, []string{ExtensionsFile}},
 		"music":       {func(c *Center) { c.PBX.MusicClasses[0].Directory = "other" }, []string{MusicFile}},
 		"certificate": {func(c *Center) { c.PBX.Certificate = selfSigned(t) }, []string{CertificateFile, KeyFile}},
-		"same size":   {func(c *Center) { c.Agents = append(c.Agents, testEndpoint("1009")) }, []string{PJSIPFile}},
+		"same size":   {func(c *Center) { c.Agents = append(c.Agents, testEndpoint("1009")) }, []string{PJSIPAORFile, PJSIPAuthFile, PJSIPEndpointFile}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := deepCopy(base)
@@ -222,7 +222,7 @@ func TestNATTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text := string(fileOf(t, s, PJSIPFile).Content)
+		text := string(fileOf(t, s, PJSIPEndpointFile).Content)
 		for _, line := range append(want, "direct_media=no") {
 			if !strings.Contains(text, "\n"+line+"\n") {
 				t.Errorf("NAT %q: no line %q", nat, line)

@@ -63,9 +63,9 @@ func (c *center) reloadAlone(ctx context.Context) (time.Duration, error) {
 	if err := sleep(ctx, time.Second); err != nil {
 		return 0, err
 	}
-	// Asterisk reads a file again only when its time or size has changed.
+	// Asterisk reads a file again only when its time or size has changed; a password changes this one.
 	now := time.Now()
-	if err := os.Chtimes(filepath.Join(c.stack.Asterisk.StateDir, "current", voice.PJSIPFile), now, now); err != nil {
+	if err := os.Chtimes(filepath.Join(c.stack.Asterisk.StateDir, "current", voice.PJSIPAuthFile), now, now); err != nil {
 		return 0, err
 	}
 	begin := time.Now()
@@ -192,7 +192,7 @@ func (c *center) awaitDigests(ctx context.Context, digests []string, seen int) (
 		list := c.inForce()
 		for _, v := range list[seen:] {
 			// A version that is gone again was followed by another one.
-			raw, err := os.ReadFile(filepath.Join(c.stack.Asterisk.StateDir, "versions", v.version, voice.PJSIPFile))
+			raw, err := os.ReadFile(filepath.Join(c.stack.Asterisk.StateDir, "versions", v.version, voice.PJSIPAuthFile))
 			if err == nil && hasAll(string(raw), digests) {
 				return v.at, nil
 			}

@@ -25,7 +25,7 @@ var modules = []struct {
 	names []string
 }{
 	{[]string{voice.MusicFile}, []string{"res_musiconhold.so"}},
-	{[]string{voice.PJSIPFile}, []string{pjsipModule}},
+	{pjsipFiles, []string{pjsipModule}},
 	{[]string{voice.HTTPFile, voice.CertificateFile, voice.KeyFile}, []string{"http"}},
 	{[]string{voice.VoicemailFile}, []string{"app_voicemail.so", "res_pjsip_mwi.so"}},
 	{[]string{voice.QueuesFile}, []string{"app_queue.so"}},
@@ -34,6 +34,8 @@ var modules = []struct {
 }
 
 const pjsipModule = "res_pjsip.so"
+
+var pjsipFiles = []string{voice.PJSIPFile, voice.PJSIPAuthFile, voice.PJSIPAORFile, voice.PJSIPEndpointFile}
 
 const (
 	// settle is how long Asterisk may take, after its reloads returned, to show

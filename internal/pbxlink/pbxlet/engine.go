@@ -289,6 +289,6 @@ func broken(ctx context.Context, a *asterisk) bool {
 
 // allFiles are the files that every snapshot has.
 var allFiles = map[string]bool{
-	voice.PJSIPFile: true, voice.QueuesFile: true, voice.VoicemailFile: true, voice.ExtensionsFile: true,
+	voice.PJSIPFile: true, voice.PJSIPAuthFile: true, voice.PJSIPAORFile: true, voice.PJSIPEndpointFile: true, voice.QueuesFile: true, voice.VoicemailFile: true, voice.ExtensionsFile: true,
 	voice.FeaturesFile: true, voice.MusicFile: true, voice.HTTPFile: true,
 }

@@ -121,7 +121,7 @@ func broken(t *testing.T, c voice.Center) voice.Snapshot {
 		t.Fatal(err)
 	}
 	for i, f := range s.Files {
-		if f.Path == voice.PJSIPFile {
+		if f.Path == voice.PJSIPEndpointFile {
 			content := bytes.Replace(f.Content, []byte("\nauth="), []byte("\nno_such_option=1\nauth="), 1)
 			s.Files[i] = voice.NewFile(f.Path, content)
 		}
@@ -189,7 +189,7 @@ func TestEmptyAndShrinkingSnapshotsAreRefused(t *testing.T) {
 
 	truncated := few
 	truncated.Files = append([]voice.File(nil), few.Files...)
-	pjsip := &truncated.Files[fileIndex(t, few, voice.PJSIPFile)]
+	pjsip := &truncated.Files[fileIndex(t, few, voice.PJSIPEndpointFile)]
 	pjsip.Content = pjsip.Content[:100]
 	truncated.Version = strings.Repeat("a", 64)
 	truncated.Expect.Endpoints = nil

@@ -44,15 +44,15 @@ func (e *engine) check(ctx context.Context, a *asterisk, m *manifest, files map[
 // in detail again, and what of it is not wanted any more must be gone.
 func (a *asterisk) check(ctx context.Context, files map[string]bool, want, verified voice.Expect) error {
 	for _, c := range []struct {
-		file  string
+		files []string
 		check func(context.Context, voice.Expect, voice.Expect) error
 	}{
-		{voice.PJSIPFile, a.checkPJSIP},
-		{voice.ExtensionsFile, a.checkDialplan},
-		{voice.QueuesFile, a.checkQueues},
-		{voice.VoicemailFile, a.checkVoicemail},
+		{pjsipFiles, a.checkPJSIP},
+		{[]string{voice.ExtensionsFile}, a.checkDialplan},
+		{[]string{voice.QueuesFile}, a.checkQueues},
+		{[]string{voice.VoicemailFile}, a.checkVoicemail},
 	} {
-		if !files[c.file] {
+		if !slices.ContainsFunc(c.files, func(file string) bool { return files[file] }) {
 			continue
 		}
 		if err := c.check(ctx, want, verified); err != nil {
@@ -68,7 +68,7 @@ func (a *asterisk) checkPJSIP(ctx context.Context, want, verified voice.Expect) 
 		return err
 	}
 	if value != "0" {
-		return differs("pjsip.conf was not loaded: Asterisk does not know its revision %s", want.PJSIPRevision)
+		return differs("pjsip.conf and pjsip_aor.conf were not loaded: Asterisk does not know their revision %s; does it read them as `ringmaster pbxlet join` writes it?", want.PJSIPRevision)
 	}
 	added, gone := missingFrom(want.AORs, verified.AORs), missingFrom(verified.AORs, want.AORs)
 	if err := a.checkAORs(ctx, added, gone); err != nil {

@@ -1,6 +1,7 @@
 package pbxlet
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
@@ -117,7 +119,7 @@ func (s *state) write(snapshot *pbxlinkv1.Snapshot) (*manifest, error) {
 		if hash(content) != f.GetSha256() {
 			return nil, fmt.Errorf("pbxlet: %s does not have the hash it came with", f.GetPath())
 		}
-		if err := writeSynced(filepath.Join(dir, f.GetPath()), content); err != nil {
+		if err := s.place(filepath.Join(dir, f.GetPath()), content); err != nil {
 			return nil, err
 		}
 		m.Hashes[f.GetPath()] = f.GetSha256()
@@ -130,6 +132,25 @@ func (s *state) write(snapshot *pbxlinkv1.Snapshot) (*manifest, error) {
 		return nil, err
 	}
 	return m, syncDir(dir)
+}
+
+// place writes a file of a version. One of a type of objects that is as in the last
+// good version stays the very same file, for Asterisk passes over a type whose file
+// has the time it knows; pjsip.conf itself is always another, so that transports
+// look at their certificates.
+func (s *state) place(path string, content []byte) error {
+	// What an interrupted write has left may be a link to the good one.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("pbxlet: state: %w", err)
+	}
+	name := filepath.Base(path)
+	if slices.Contains(pjsipFiles, name) && name != voice.PJSIPFile {
+		good := filepath.Join(s.dir, goodLink, name)
+		if have, err := os.ReadFile(good); err == nil && bytes.Equal(have, content) && os.Link(good, path) == nil {
+			return nil
+		}
+	}
+	return writeSynced(path, content)
 }
 
 // holds tells whether the manifest has the snapshot's files.

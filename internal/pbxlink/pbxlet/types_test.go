@@ -1,0 +1,96 @@
+package pbxlet_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
+	"github.com/ringmaster-dev/ringmaster/test/phone"
+)
+
+// TestOnlyChangedTypesAreReadAgain wants the files of the types that a change does not concern to be the very
+// files that Asterisk has read, and every change to be in force all the same.
+func TestOnlyChangedTypesAreReadAgain(t *testing.T) {
+	r := newRig(t)
+	c := r.center(3)
+	r.apply(c)
+	files := []string{voice.PJSIPFile, voice.PJSIPAuthFile, voice.PJSIPAORFile, voice.PJSIPEndpointFile}
+	stat := func() map[string]os.FileInfo {
+		found := map[string]os.FileInfo{}
+		for _, name := range files {
+			info, err := os.Stat(filepath.Join(r.asterisk.StateDir, "current", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found[name] = info
+		}
+		return found
+	}
+	step := func(name string, anew []string, change func(*voice.Center), options ...pbxlink.SnapshotOptions) {
+		t.Helper()
+		before := stat()
+		change(&c)
+		r.apply(c, options...)
+		after := stat()
+		for _, file := range files {
+			if same, want := os.SameFile(before[file], after[file]), !slices.Contains(anew, file); same != want {
+				t.Errorf("%s: %s is the file that was read before: %t, want %t", name, file, same, want)
+			}
+		}
+	}
+	second := func(o *phone.Options) { o.Password = "second" }
+	code := func(extension string, change ...func(*phone.Options)) int {
+		t.Helper()
+		code, err := r.phone(extension, change...).RegisterStatus(r.soon())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+
+	step("a password", []string{voice.PJSIPFile, voice.PJSIPAuthFile}, func(c *voice.Center) { c.Agents[0].HA1 = voice.HA1("user.1001", realm, "second") })
+	if code("1001") != 401 || code("1001", second) != 200 || code("1002") != 200 {
+		t.Error("the new password, and that of others, do not work")
+	}
+	step("a name", []string{voice.PJSIPFile, voice.PJSIPEndpointFile}, func(c *voice.Center) { c.Agents[1].DisplayName = "Another" })
+	if out := r.rx("pjsip show endpoint 1002"); !contains(out, `"Another" <1002>`) {
+		t.Errorf("the new name is not in force:\n%s", out)
+	}
+	step("how long a registration holds", []string{voice.PJSIPFile, voice.PJSIPAORFile}, func(c *voice.Center) { c.Agents[1].Expires = 4 * time.Hour })
+	if out := r.rx("pjsip show aor 1002"); !contains(out, "maximum_expiration   : 14400") {
+		t.Errorf("the new expiry is not in force:\n%s", out)
+	}
+	step("an agent more and one less", files, func(c *voice.Center) { c.Agents = append(slices.Clone(c.Agents[1:]), agent("1004")) })
+	if code("1001", second) != 401 || code("1004") != 200 || code("1002") != 200 {
+		t.Error("who came is unknown, or who left is not")
+	}
+}
+
+// TestRefusedTypeIsTakenBack wants the other types, of which Asterisk has read new files, to be the last good ones again.
+func TestRefusedTypeIsTakenBack(t *testing.T) {
+	r := newRig(t)
+	c := r.center(2)
+	good := r.apply(c)
+	c.Agents[0].HA1 = voice.HA1("user.1001", realm, "second")
+	c.Agents[0].DisplayName = "Another"
+	bad := broken(t, c)
+	r.manager.server.SetSnapshot(pbxKey, bad, pbxlink.SnapshotOptions{})
+	r.eventually("it is refused", func() error {
+		st := r.status()
+		if st.LastRejection == nil || st.LastRejection.Version != bad.Version || st.AppliedVersion != good.Version {
+			return fmt.Errorf("status %+v", brief(st))
+		}
+		return nil
+	})
+	r.registered("1001")
+	if code, err := r.phone("1001", func(o *phone.Options) { o.Password = "second" }).RegisterStatus(r.soon()); err != nil || code != 401 {
+		t.Errorf("the password of the refused snapshot: %d, %v", code, err)
+	}
+	r.apply(c)
+	r.registered("1001", func(o *phone.Options) { o.Password = "second" })
+}
