@@ -94,12 +94,17 @@ func managerCommand() *cobra.Command {
 	return cmd
 }
 
-func runManager(ctx context.Context, o managerOptions) error {
+// logOptions leave details out unless somebody asked for them.
+func logOptions(verbose bool) *slog.HandlerOptions {
 	level := slog.LevelInfo
-	if o.verbose {
+	if verbose {
 		level = slog.LevelDebug
 	}
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	return &slog.HandlerOptions{Level: level}
+}
+
+func runManager(ctx context.Context, o managerOptions) error {
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, logOptions(o.verbose)))
 	slog.SetDefault(logger)
 	ctrl.SetLogger(logr.FromSlogHandler(logger.Handler()))
 

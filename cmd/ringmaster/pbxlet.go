@@ -11,12 +11,13 @@ import (
 
 func pbxletCommand() *cobra.Command {
 	c := pbxlet.Config{Version: version}
+	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "pbxlet",
 		Short: "Keep the Asterisk on this machine on the manager's configuration",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
+			c.Logger = slog.New(slog.NewTextHandler(os.Stderr, logOptions(verbose)))
 			return pbxlet.Run(cmd.Context(), c)
 		},
 	}
@@ -30,6 +31,7 @@ func pbxletCommand() *cobra.Command {
 	amiFlags(cmd, &c.AMIAddr, &c.AMIUser, &c.AMISecretFile)
 	f.Float64Var(&c.MaxShrink, "max-shrink", 0.5, "share of endpoints a configuration may remove without the manager's explicit word")
 	f.DurationVar(&c.ReloadTimeout, "reload-timeout", 0, "time after which a reload is reported as hanging (default 30s)")
+	f.BoolVarP(&verbose, "verbose", "v", false, "log details, such as every reload and how long it took")
 	cmd.AddCommand(pbxletJoinCommand(), pbxletLeaveCommand(), pbxletPrepareCommand(), pbxletCheckCommand(), pbxletDrainCommand())
 	return cmd
 }
