@@ -108,6 +108,7 @@ func (s *state) write(snapshot *pbxlinkv1.Snapshot) (*manifest, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("pbxlet: state: %w", err)
 	}
+	renewed := s.renewed(snapshot)
 	for _, f := range snapshot.GetFiles() {
 		content := f.Content
 		if content == nil {
@@ -119,7 +120,7 @@ func (s *state) write(snapshot *pbxlinkv1.Snapshot) (*manifest, error) {
 		if hash(content) != f.GetSha256() {
 			return nil, fmt.Errorf("pbxlet: %s does not have the hash it came with", f.GetPath())
 		}
-		if err := s.place(filepath.Join(dir, f.GetPath()), content); err != nil {
+		if err := s.place(filepath.Join(dir, f.GetPath()), content, renewed); err != nil {
 			return nil, err
 		}
 		m.Hashes[f.GetPath()] = f.GetSha256()
@@ -134,17 +135,30 @@ func (s *state) write(snapshot *pbxlinkv1.Snapshot) (*manifest, error) {
 	return m, syncDir(dir)
 }
 
-// place writes a file of a version. One of a type of objects that is as in the last
-// good version stays the very same file, for Asterisk passes over a type whose file
-// has the time it knows; pjsip.conf itself is always another, so that transports
-// look at their certificates.
-func (s *state) place(path string, content []byte) error {
+// renewed tells whether the snapshot's certificate is another than that of the last good version.
+func (s *state) renewed(snapshot *pbxlinkv1.Snapshot) bool {
+	for _, f := range snapshot.GetFiles() {
+		if f.GetPath() != voice.CertificateFile && f.GetPath() != voice.KeyFile {
+			continue
+		}
+		if have, err := os.ReadFile(filepath.Join(s.dir, goodLink, f.GetPath())); err != nil || hash(have) != f.GetSha256() {
+			return true
+		}
+	}
+	return false
+}
+
+// place writes a file of a version. A PJSIP file that is as in the last good version
+// stays the very same file, for Asterisk passes over objects whose files have the
+// time it knows. With another certificate pjsip.conf is another file in any case,
+// because transports look at their certificates only when they are read again.
+func (s *state) place(path string, content []byte, renewed bool) error {
 	// What an interrupted write has left may be a link to the good one.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("pbxlet: state: %w", err)
 	}
 	name := filepath.Base(path)
-	if slices.Contains(pjsipFiles, name) && name != voice.PJSIPFile {
+	if slices.Contains(pjsipFiles, name) && !(renewed && name == voice.PJSIPFile) {
 		good := filepath.Join(s.dir, goodLink, name)
 		if have, err := os.ReadFile(good); err == nil && bytes.Equal(have, content) && os.Link(good, path) == nil {
 			return nil
