@@ -8,6 +8,7 @@ import (
 	"embed"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 )
@@ -20,8 +21,19 @@ var conf = template.Must(template.ParseFS(confFiles, "conf/*.tmpl"))
 // includedFiles are the files of Asterisk that include Ringmaster's file of the
 // same name below the state directory's "current".
 var includedFiles = []string{
-	"pjsip.conf", "queues.conf", "voicemail.conf", "extensions.conf", "features.conf", "musiconhold.conf", "http.conf",
+	"pjsip.conf", "pjsip_auth.conf", "pjsip_aor.conf", "pjsip_endpoint.conf", "queues.conf", "voicemail.conf", "extensions.conf", "features.conf", "musiconhold.conf", "http.conf",
 }
+
+// typeFiles are those of includedFiles with objects of one type of PJSIP, and
+// mappings the lines of sorcery.conf that name them.
+var (
+	typeFiles = []string{"pjsip_auth.conf", "pjsip_aor.conf", "pjsip_endpoint.conf"}
+	mappings  = []string{
+		"auth=config,pjsip_auth.conf,criteria=type=auth",
+		"aor=config,pjsip_aor.conf,criteria=type=aor",
+		"endpoint=config,pjsip_endpoint.conf,criteria=type=endpoint",
+	}
+)
 
 // base is what the embedded files are made of.
 type base struct {
@@ -57,14 +69,20 @@ func (b base) Site(file string) string {
 // User is the section of the pbxlet's user of the manager interface.
 func (b base) User() (string, error) { return execute("user.conf.tmpl", b.Secret) }
 
+// Mappings are the lines of sorcery.conf.
+func (base) Mappings() []string { return mappings }
+
 func tryInclude(path string) string { return `#tryinclude "` + path + `"` }
 
 // file writes one file of Asterisk for b. What has a template of its own uses
-// it; the others are nothing but includes.
+// it, and so do those of one type; the others are nothing but includes.
 func (b base) file(name string) ([]byte, error) {
 	b.File = name
 	from := name + ".tmpl"
-	if conf.Lookup(from) == nil {
+	switch {
+	case slices.Contains(typeFiles, name):
+		from = "pjsip_type.conf.tmpl"
+	case conf.Lookup(from) == nil:
 		from = "include.conf.tmpl"
 	}
 	text, err := execute(from, b)

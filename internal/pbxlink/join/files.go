@@ -119,6 +119,9 @@ func setting(text []byte, sectionName, variable string) string {
 // mergedSections says, for a file of the site's own that is to include
 // Ringmaster's, what cannot be (problem) and what the site has to know (note).
 func mergedSections(name string, text []byte) (problem, note string) {
+	if slices.Contains(typeFiles, name) {
+		return fmt.Sprintf("%s has content of the site's own; Ringmaster needs the name. Move it to pjsip.conf or to a file that this includes", name), ""
+	}
 	if lines, _ := section(text, "globals"); name == "extensions.conf" && len(lines) > 0 {
 		return fmt.Sprintf("%s has global variables (%s): Asterisk reads one [globals] only, and that is Ringmaster's. "+
 			"Set them by Set(GLOBAL(NAME)=value) or move what needs them out of this Asterisk", name, variableNames(lines)), ""

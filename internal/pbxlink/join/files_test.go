@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,30 @@ func TestMergedSections(t *testing.T) {
 	}
 	if problem, note := mergedSections("extensions.conf", []byte("[globals]\n; none\n[site]\nexten => 1,1,Hangup()\n")); problem+note != "" {
 		t.Errorf("nothing shared: problem %q, note %q", problem, note)
+	}
+}
+
+// Of every type Asterisk reads one file, and that is the one sorcery.conf names.
+func TestTypeFiles(t *testing.T) {
+	for i, name := range typeFiles {
+		if !slices.Contains(includedFiles, name) {
+			t.Errorf("%s does not include Ringmaster's", name)
+		}
+		kind := strings.TrimSuffix(strings.TrimPrefix(name, "pjsip_"), ".conf")
+		if want := kind + "=config," + name + ",criteria=type=" + kind; mappings[i] != want {
+			t.Errorf("the mapping is %q, want %q", mappings[i], want)
+		}
+		text, err := base{StateDir: "/s", SiteDir: "/site"}.file(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []string{tryInclude("/s/current/" + name), tryInclude("pjsip.conf")}
+		if diff := cmp.Diff(want, effective(text)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if problem, _ := mergedSections("pjsip_aor.conf", []byte("[isp]\ntype=aor\n")); !strings.Contains(problem, "pjsip_aor.conf") {
+		t.Errorf("own objects: problem %q", problem)
 	}
 }
 

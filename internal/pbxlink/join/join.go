@@ -15,8 +15,9 @@ import (
 // makes the pbxlet a user of the manager interface, lets Asterisk's files
 // include Ringmaster's, starts the pbxlet and waits until the PBX has the
 // manager's configuration. Run again, it changes only what differs. Asterisk is
-// not restarted, so calls go on. When something stands in the way, nothing is
-// changed.
+// not restarted, so calls go on; when it has to be, which is so after the first
+// time, Join says so and does not wait. When something stands in the way, nothing
+// is changed.
 func Join(ctx context.Context, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -85,10 +86,24 @@ func (p *plan) carryOut(ctx context.Context) error {
 			}
 		}
 	}
-	if err := p.commands(ctx); err != nil || p.DryRun || p.NoSystemd || p.Wait == 0 {
+	running, err := p.commands(ctx)
+	if err != nil {
 		return err
 	}
+	if running && p.remapped() {
+		p.say("Restart Asterisk when calls allow it: it reads sorcery.conf only when it starts, and finds Ringmaster's phones by it.")
+		return nil
+	}
+	if p.DryRun || p.NoSystemd || p.Wait == 0 {
+		return nil
+	}
 	return p.await(ctx)
+}
+
+// remapped tells whether a running Asterisk looks elsewhere for the objects of a
+// type, or has seen that there is no such file.
+func (p *plan) remapped() bool {
+	return slices.ContainsFunc(append(slices.Clone(typeFiles), "sorcery.conf"), func(name string) bool { return p.changed(p.etc(name)) })
 }
 
 func (p *plan) directories() error {
@@ -103,8 +118,8 @@ func (p *plan) directories() error {
 // command is one to be executed.
 type command []string
 
-// commands bring the changes into effect.
-func (p *plan) commands(ctx context.Context) error {
+// commands bring the changes into effect. running says that Asterisk ran before.
+func (p *plan) commands(ctx context.Context) (running bool, err error) {
 	list := p.asteriskCommands()
 	if p.NoSystemd {
 		pbxlet := append(command{p.Program, "pbxlet"}, p.args()...)
@@ -112,17 +127,19 @@ func (p *plan) commands(ctx context.Context) error {
 		for _, c := range append(list, pbxlet) {
 			p.say("  %s", quoted(c))
 		}
-		return nil
+		return true, nil
 	}
+	running = true
 	if _, err := p.Run(ctx, "systemctl", "is-active", "--quiet", "asterisk"); err != nil && !p.DryRun {
 		// It reads everything when it starts.
+		running = false
 		list = []command{{"systemctl", "start", "asterisk"}}
 	}
 	if p.changed(p.unitFile()) {
 		list = append(list, command{"systemctl", "daemon-reload"})
 	}
 	list = append(list, command{"systemctl", "enable", unitName}, command{"systemctl", p.startOrRestart(), unitName})
-	return p.execute(ctx, list)
+	return running, p.execute(ctx, list)
 }
 
 // startOrRestart is what the pbxlet needs. The files of the link are read again
@@ -206,5 +223,5 @@ func (p *plan) why(ctx context.Context) error {
 		log = []byte(err.Error())
 	}
 	return fmt.Errorf("join: everything is written and the pbxlet is started, but within %s no configuration was in force; "+
-		"kubectl describe pbx tells the manager's side, the pbxlet's log ends:\n%s", p.Wait, log)
+		"restart Asterisk unless that was done since it was joined, kubectl describe pbx tells the manager's side, the pbxlet's log ends:\n%s", p.Wait, log)
 }

@@ -3,6 +3,8 @@ package join
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,17 +19,29 @@ import (
 // siteDialplan is the site's own: it must go on to work.
 const siteDialplan = "[general]\nstatic = yes\n\n[from-trunk]\nexten => _X.,1,Goto(from-sip,600,1)\n"
 
-// A Debian machine with its package's samples, a dialplan and a user of the manager interface of the site's own joins, joins
+// siteTrunk is the site's own, too, and not in the files of its types.
+const siteTrunk = "\n[isp]\ntype = aor\ncontact = sip:192.0.2.1\n\n[isp]\ntype = endpoint\naors = isp\n"
+
+const restartAsterisk = "Restart Asterisk when calls allow it"
+
+// A Debian machine with its package's samples, a trunk, a dialplan and a user of the manager interface of the site's own joins, joins
 // again and leaves.
 func TestJoinAndLeave(t *testing.T) {
 	m := newMachine(t)
 	server, secret := startManager(t, m.asterisk.CA)
 	s := snapshot(t, m.asterisk.SIPAddr)
 	server.SetSnapshot(pbxName, s, pbxlink.SnapshotOptions{})
-	for _, name := range []string{"pjsip.conf", "queues.conf", "voicemail.conf", "features.conf", "musiconhold.conf"} {
+	for _, name := range []string{"pjsip.conf", "queues.conf", "voicemail.conf", "features.conf", "musiconhold.conf", "sorcery.conf"} {
 		write(t, filepath.Join(m.asterisk.ConfigDir, name), read(t, filepath.Join(m.packages, "etc/asterisk", name)))
 	}
+	for _, name := range typeFiles {
+		if err := os.RemoveAll(filepath.Join(m.asterisk.ConfigDir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	write(t, filepath.Join(m.asterisk.ConfigDir, "extensions.conf"), siteDialplan)
+	pjsip := filepath.Join(m.asterisk.ConfigDir, "pjsip.conf")
+	write(t, pjsip, read(t, pjsip)+siteTrunk)
 	before := files(t, m.asterisk.ConfigDir)
 	if err := m.asterisk.Restart(t.Context()); err != nil {
 		t.Fatal(err)
@@ -41,7 +55,8 @@ func TestJoinAndLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"pjsip.conf (it was the package's sample)", "extensions.conf (one line added at its top", "systemctl restart " + unitName} {
+	for _, want := range []string{"queues.conf (it was the package's sample)", "pjsip.conf (one line added at its top", "pjsip_auth.conf\n",
+		"extensions.conf (one line added at its top", "sorcery.conf (lines added at its end)", "systemctl restart " + unitName, restartAsterisk} {
 		if !strings.Contains(said, want) {
 			t.Errorf("a dry run does not say %q", want)
 		}
@@ -53,24 +68,29 @@ func TestJoinAndLeave(t *testing.T) {
 	if said, err = joined(t, o); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said, s.Version[:12]) || strings.Contains(said, token) {
-		t.Error("it does not name the version, or it names the token")
-	}
-	m.hasJoined(s.Version)
-	if got := server.Status(pbxName).AppliedVersion; got != s.Version {
-		t.Errorf("the manager knows of version %q, want %q", got, s.Version)
-	}
-	ami := AMI{Addr: m.asterisk.AMIAddr, User: "ringmaster", SecretFile: filepath.Join(o.ConfigDir, "ami-secret")}
-	if err := Ready(t.Context(), ami); err != nil {
-		t.Error(err)
+	if !strings.Contains(said, restartAsterisk) || strings.Contains(said, token) {
+		t.Error("it does not say that Asterisk has to be restarted, or it names the token")
 	}
 	m.didNot("asterisk.service", "start asterisk")
 	if m.asterisk.PID() != pid {
 		t.Error("Asterisk was restarted")
 	}
+	m.restart()
+	eventually(t, func() error {
+		if st := server.Status(pbxName); st.AppliedVersion != s.Version {
+			return fmt.Errorf("applied %q, rejection %v", st.AppliedVersion, st.LastRejection)
+		}
+		return nil
+	})
+	m.hasJoined(s.Version)
+	ami := AMI{Addr: m.asterisk.AMIAddr, User: "ringmaster", SecretFile: filepath.Join(o.ConfigDir, "ami-secret")}
+	if err := Ready(t.Context(), ami); err != nil {
+		t.Error(err)
+	}
 
 	m.ran = nil
-	if said, err = joined(t, o); err != nil || !strings.Contains(said, "nothing to write") {
+	said, err = joined(t, o)
+	if err != nil || !strings.Contains(said, "nothing to write") || !strings.Contains(said, s.Version[:12]) || strings.Contains(said, restartAsterisk) {
 		t.Errorf("joined again: %v", err)
 	}
 	m.didNot("restart", "reload")
@@ -92,6 +112,7 @@ func (m *machine) hasJoined(version string) {
 	m.t.Helper()
 	for command, want := range map[string]string{
 		"pjsip show endpoint 1001":     "transport",
+		"pjsip show endpoint isp":      "sip:192.0.2.1",
 		"dialplan show from-sip":       "ringmaster",
 		"dialplan show from-trunk":     "Goto(from-sip,600,1)",
 		"module show like config_wiz":  "0 modules loaded",
@@ -123,6 +144,9 @@ func (m *machine) left(o Options, before map[string]string) {
 		m.t.Fatal(err)
 	}
 	m.t.Log(out.String())
+	if !strings.Contains(out.String(), "Objects of your own in pjsip.conf stay") {
+		m.t.Error("leaving does not say what Asterisk reads until it is restarted")
+	}
 	if diff := cmp.Diff(before, files(m.t, m.asterisk.ConfigDir)); diff != "" {
 		m.t.Errorf("Asterisk's files differ from those before (-before +now):\n%s", diff)
 	}
@@ -133,6 +157,14 @@ func (m *machine) left(o Options, before map[string]string) {
 	}
 	if out := m.rx("pjsip show endpoints"); strings.Contains(out, "1001") {
 		m.t.Errorf("the phone is still known:\n%s", out)
+	}
+	if out := m.rx("pjsip show endpoint isp"); !strings.Contains(out, "sip:192.0.2.1") {
+		m.t.Errorf("the site's trunk has gone:\n%s", out)
+	}
+	for _, list := range []string{"pjsip show auths", "pjsip show aors"} {
+		if out := m.rx(list); strings.Contains(out, "1001") {
+			m.t.Errorf("%s: the phone is still known:\n%s", list, out)
+		}
 	}
 	if out := m.rx("dialplan show from-trunk"); !strings.Contains(out, "Goto(from-sip,600,1)") {
 		m.t.Errorf("the site's dialplan has gone:\n%s", out)
@@ -155,8 +187,18 @@ func TestLeaveKeepsWhatWasAdded(t *testing.T) {
 	write(t, pjsip, read(t, pjsip)+trunk)
 	manager := filepath.Join(o.Root, o.EtcDir, "manager.conf")
 	write(t, manager, read(t, manager)+"\n[monitoring]\nsecret = x\n")
-	if err := Leave(t.Context(), o); err != nil {
-		t.Fatal(err)
+	sorcery := filepath.Join(o.Root, o.EtcDir, "sorcery.conf")
+	write(t, sorcery, read(t, sorcery)+"\n[test]\nx = memory\n")
+	endpoints := filepath.Join(o.Root, o.EtcDir, "pjsip_endpoint.conf")
+	write(t, endpoints, "; ours\n"+strings.TrimPrefix(read(t, endpoints), ownedMark)+trunk)
+	write(t, endpoints, ownedMark+read(t, endpoints))
+	leftFiles(t, o)
+	leftFiles(t, o)
+	if got := read(t, endpoints); strings.Join(effective([]byte(got)), "\n") != strings.TrimSpace(trunk) {
+		t.Errorf("pjsip_endpoint.conf is\n%s", got)
+	}
+	if got := read(t, sorcery); !strings.Contains(got, "x = memory") || strings.Contains(got, mappings[0]) {
+		t.Errorf("sorcery.conf is\n%s", got)
 	}
 	if got := read(t, pjsip); strings.TrimSpace(got) != strings.TrimSpace(trunk) {
 		t.Errorf("pjsip.conf is\n%s", got)
@@ -166,6 +208,159 @@ func TestLeaveKeepsWhatWasAdded(t *testing.T) {
 	}
 	if got, want := read(t, filepath.Join(o.Root, o.EtcDir, "queues.conf")), read(t, filepath.Join(packages(t), "etc/asterisk/queues.conf")); got != want {
 		t.Error("queues.conf is not the package's again")
+	}
+}
+
+// leftFiles runs Leave and returns what it says.
+func leftFiles(t *testing.T, o Options) string {
+	t.Helper()
+	var out bytes.Buffer
+	o.Out = &out
+	if err := Leave(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(out.String())
+	return out.String()
+}
+
+// The types with an object for every phone are mapped to files of their own, whatever sorcery.conf was before; a second join
+// has nothing to do, and leaving brings everything back.
+func TestSorcery(t *testing.T) {
+	ours := strings.Join(mappings, "\n")
+	sample := read(t, filepath.Join(packages(t), "etc/asterisk/sorcery.conf"))
+	for name, c := range map[string]struct{ before, want string }{
+		"missing":        {"", "[res_pjsip]\n" + ours},
+		"the sample":     {sample, "[general]\n[test_sorcery_section]\ntest=memory\n[test_sorcery_cache]\ntest/cache=test\ntest=memory\n[res_pjsip]\n" + ours},
+		"an own section": {"[res_pjsip]\ndomain_alias=memory", "[res_pjsip]\ndomain_alias=memory\n[res_pjsip](+)\n" + ours},
+		"one by hand": {
+			"[res_pjsip]\n" + mappings[1] + "\n", "[res_pjsip]\n" + mappings[1] + "\n[res_pjsip](+)\n" + mappings[0] + "\n" + mappings[2],
+		},
+		"all by hand": {"[res_pjsip]\n" + ours + "\n", "[res_pjsip]\n" + ours},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := fileOptions(t, "Asterisk 22.10.1")
+			etc := filepath.Join(o.Root, o.EtcDir)
+			path := filepath.Join(etc, "sorcery.conf")
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if c.before != "" {
+				write(t, path, c.before)
+			}
+			before := files(t, etc)
+			said, err := joined(t, o)
+			if err != nil || !strings.Contains(said, restartAsterisk) {
+				t.Errorf("it does not say that Asterisk has to be restarted, or: %v", err)
+			}
+			if diff := cmp.Diff(c.want, strings.Join(effective([]byte(read(t, path))), "\n")); diff != "" {
+				t.Errorf("sorcery.conf (-want +got):\n%s", diff)
+			}
+			want := "#tryinclude \"/var/lib/ringmaster/current/pjsip_aor.conf\"\n#tryinclude \"pjsip.conf\""
+			if got := strings.Join(effective([]byte(read(t, filepath.Join(etc, "pjsip_aor.conf")))), "\n"); got != want {
+				t.Errorf("pjsip_aor.conf is\n%s", got)
+			}
+			joinedFiles := files(t, etc)
+			said, err = joined(t, o)
+			if err != nil || !strings.Contains(said, "nothing to write") || strings.Contains(said, restartAsterisk) {
+				t.Errorf("joined again: %v", err)
+			}
+			if diff := cmp.Diff(joinedFiles, files(t, etc)); diff != "" {
+				t.Errorf("joined again it differs (-once +twice):\n%s", diff)
+			}
+			leftFiles(t, o)
+			leftFiles(t, o)
+			if diff := cmp.Diff(before, files(t, etc)); diff != "" {
+				t.Errorf("Asterisk's files differ from those before (-before +now):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A machine that was joined before there were files of types gets them, and is told to restart Asterisk.
+func TestJoinAddsTypeFiles(t *testing.T) {
+	o := fileOptions(t, "Asterisk 22.10.1")
+	if _, err := joined(t, o); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range typeFiles {
+		if err := os.Remove(filepath.Join(o.Root, o.EtcDir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	said, err := joined(t, o)
+	if err != nil || strings.Count(said, "  write ") != len(typeFiles) || !strings.Contains(said, restartAsterisk) {
+		t.Errorf("%v", err)
+	}
+}
+
+// An Asterisk that does not run reads everything when it is started, and need not be restarted.
+func TestJoinStartsAsterisk(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		o := fileOptions(t, "Asterisk 22.10.1")
+		o.NoSystemd, o.Program = false, "/usr/local/bin/ringmaster"
+		o.Run = func(_ context.Context, name string, args ...string) ([]byte, error) {
+			if len(args) > 0 && args[0] == "is-active" && !running {
+				return nil, errors.New("inactive")
+			}
+			return []byte("Asterisk 22.10.1"), nil
+		}
+		said, err := joined(t, o)
+		if err != nil || strings.Contains(said, restartAsterisk) != running || strings.Contains(said, "systemctl start asterisk") == running {
+			t.Errorf("running %t: %v", running, err)
+		}
+	}
+}
+
+// Asterisk reads the files of types without Ringmaster's part before they are removed: it keeps objects of a missing file.
+func TestLeaveInOrder(t *testing.T) {
+	o := fileOptions(t, "Asterisk 22.10.1")
+	if _, err := joined(t, o); err != nil {
+		t.Fatal(err)
+	}
+	etc := filepath.Join(o.Root, o.EtcDir)
+	exists := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	inOrder := func(said string, words ...string) {
+		t.Helper()
+		rest := said
+		for _, word := range words {
+			_, after, found := strings.Cut(rest, word)
+			if !found {
+				t.Errorf("no %q, or not in its place, in\n%s", word, said)
+			}
+			rest = after
+		}
+	}
+	before := files(t, etc)
+	dry := o
+	dry.DryRun = true
+	inOrder(leftFiles(t, dry), "remove  "+filepath.Join(o.Root, o.StateDir), "sorcery.conf", "reload res_pjsip.so", "reload app_queue.so",
+		"leave once more", "pjsip_auth.conf")
+	dry.NoSystemd = false
+	order := []string{"remove  " + filepath.Join(o.Root, o.StateDir), "reload res_pjsip.so", "pjsip_auth.conf", "sorcery.conf", "reload app_queue.so"}
+	inOrder(leftFiles(t, dry), order...)
+	if diff := cmp.Diff(before, files(t, etc)); diff != "" || !exists(filepath.Join(o.Root, o.StateDir)) {
+		t.Fatalf("a dry run did something:\n%s", diff)
+	}
+
+	o.NoSystemd, o.Program = false, "/usr/local/bin/ringmaster"
+	var reloaded []string
+	o.Run = func(_ context.Context, name string, args ...string) ([]byte, error) {
+		if name != "asterisk" {
+			return nil, nil
+		}
+		reloaded = append(reloaded, args[1])
+		first := args[1] == "module reload res_pjsip.so"
+		if exists(filepath.Join(o.Root, o.StateDir)) || exists(filepath.Join(etc, "pjsip_auth.conf")) != first {
+			t.Errorf("%s: not at its time", args[1])
+		}
+		return nil, nil
+	}
+	inOrder(leftFiles(t, o), order...)
+	if len(reloaded) != 1+len(reloadedByLeave) {
+		t.Errorf("Asterisk was told %q", reloaded)
 	}
 }
 
@@ -204,6 +399,7 @@ func TestJoinRefuses(t *testing.T) {
 		"own globals":            {nil, [2]string{"extensions.conf", "[globals]\nTRUNK=x\n"}, "TRUNK"},
 		"realtime":               {nil, [2]string{"extconfig.conf", "[settings]\nps_endpoints => odbc,asterisk\n"}, "ps_endpoints"},
 		"sorcery":                {nil, [2]string{"sorcery.conf", "[res_pjsip]\nendpoint=realtime,ps_endpoints\n"}, "endpoint"},
+		"own objects of a type":  {nil, [2]string{"pjsip_auth.conf", "[isp]\ntype=auth\n"}, "pjsip_auth.conf has content of the site's own"},
 		"a manager user":         {nil, [2]string{"manager.conf", "[general]\nenabled=yes\n[ringmaster]\nsecret=x\n"}, "already has a user ringmaster"},
 		"a bound manager":        {nil, [2]string{"manager.conf", "[general]\nenabled=yes\nbindaddr=192.0.2.1\n"}, "192.0.2.1"},
 		"a link that is not one": {func(o *Options) { o.Link = Link{linkToken: []byte("x")} }, [2]string{}, `no "ca.crt"`},

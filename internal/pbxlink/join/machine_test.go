@@ -266,6 +266,17 @@ func joined(t *testing.T, o Options) (string, error) {
 	return out.String(), err
 }
 
+// restart is that of Asterisk. The manager would try again after a minute what was
+// rejected; a pbxlet that connects gets it at once.
+func (m *machine) restart() {
+	m.t.Helper()
+	m.stop()
+	if err := m.asterisk.Restart(m.t.Context()); err != nil {
+		m.t.Fatal(err)
+	}
+	m.startPBXlet()
+}
+
 func (m *machine) didNot(words ...string) {
 	m.t.Helper()
 	for _, word := range words {

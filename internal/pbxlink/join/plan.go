@@ -77,7 +77,7 @@ func planJoin(o Options) (*plan, error) {
 	if p.dpkg, err = p.read(o.DpkgStatus); err != nil {
 		return nil, err
 	}
-	steps := []func() error{p.link, p.managerInterface, p.modules, p.realtime}
+	steps := []func() error{p.link, p.managerInterface, p.modules, p.realtime, p.sorcery}
 	for _, name := range includedFiles {
 		steps = append(steps, func() error { return p.include(name) })
 	}
@@ -173,6 +173,26 @@ func (p *plan) append(name string, text []byte, lines string) error {
 	})
 }
 
+// sorcery gives the types of PJSIP that have an object for every phone files of
+// their own. What the site maps as Ringmaster would is not mapped again: of a
+// type with two files Asterisk reads none.
+func (p *plan) sorcery() error {
+	text, err := p.read(p.etc("sorcery.conf"))
+	if err != nil {
+		return err
+	}
+	present, found := section(withoutBlock(text), "res_pjsip")
+	missing := slices.DeleteFunc(slices.Clone(mappings), func(m string) bool { return slices.Contains(present, m) })
+	if len(missing) == 0 {
+		return nil
+	}
+	header := "[res_pjsip]"
+	if found {
+		header += "(+)"
+	}
+	return p.append("sorcery.conf", text, header+"\n; a reload skips a type whose file is as before\n"+strings.Join(missing, "\n"))
+}
+
 // realtime looks for objects that Asterisk would take from elsewhere.
 func (p *plan) realtime() error {
 	for name, words := range map[string][]string{
@@ -183,9 +203,9 @@ func (p *plan) realtime() error {
 		if err != nil {
 			return err
 		}
-		for _, line := range effective(text) {
+		for _, line := range effective(withoutBlock(text)) {
 			variable, _, ok := strings.Cut(line, "=")
-			if ok && slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(variable, w) }) {
+			if ok && !slices.Contains(mappings, line) && slices.ContainsFunc(words, func(w string) bool { return strings.HasPrefix(variable, w) }) {
 				p.problems = append(p.problems, fmt.Sprintf("%s maps %s to another source; Ringmaster's objects are in files", name, strings.TrimSpace(variable)))
 			}
 		}

@@ -40,7 +40,7 @@ type Prepared struct {
 
 // Files of an Asterisk of Ringmaster's own, and those that are the image's.
 var (
-	ownFiles   = []string{"asterisk.conf", "cdr.conf", "logger.conf", "manager.conf", "modules.conf", "rtp.conf"}
+	ownFiles   = []string{"asterisk.conf", "cdr.conf", "logger.conf", "manager.conf", "modules.conf", "rtp.conf", "sorcery.conf"}
 	imageFiles = []string{"acl.conf", "ccss.conf", "confbridge.conf", "indications.conf", "pjproject.conf", "pjsip_notify.conf", "udptl.conf"}
 )
 

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlet"
 	"github.com/ringmaster-dev/ringmaster/test/env"
@@ -184,6 +186,16 @@ func TestPrepareAgain(t *testing.T) {
 	}
 	if !strings.Contains(read(t, filepath.Join(p.EtcDir, "rtp.conf")), "20199") {
 		t.Error("rtp.conf is not the present one")
+	}
+	sorcery := effective([]byte(read(t, filepath.Join(p.EtcDir, "sorcery.conf"))))
+	if diff := cmp.Diff(append([]string{"[res_pjsip]"}, mappings...), sorcery); diff != "" {
+		t.Errorf("sorcery.conf (-want +got):\n%s", diff)
+	}
+	for _, name := range typeFiles {
+		want := []string{tryInclude(filepath.Join(p.StateDir, "current", name)), tryInclude("pjsip.conf")}
+		if diff := cmp.Diff(want, effective([]byte(read(t, filepath.Join(p.EtcDir, name))))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 	info, err := os.Stat(p.Program)
 	if err != nil || info.Mode().Perm() != 0o755 {
