@@ -37,7 +37,7 @@ func pbxletJoinCommand() *cobra.Command {
 		Use:   "join (--link-file FILE|- | --link-dir DIR)",
 		Short: "Bring the Asterisk of this machine under a manager",
 		Long: `Bring the Asterisk of this machine under a manager: link, manager interface, Asterisk's own files, systemd unit.
-Run again, it changes only what differs. Asterisk is not restarted; files that are changed are kept as *.before-ringmaster.`,
+Run again, it changes only what differs. Asterisk is restarted the first time, if it has no calls; files that are changed are kept as *.before-ringmaster.`,
 		Example: `  kubectl -n contact-center get secret main-link -o json |
     ssh root@pbx.example.com ringmaster pbxlet join --link-file - \
       --manager link.example.com:9443 --server-name ringmaster-link.ringmaster-system.svc`,

@@ -7,6 +7,7 @@ package join
 import (
 	"embed"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,12 +59,14 @@ func (b base) Include() string {
 	return tryInclude(filepath.Join(b.StateDir, "current", b.File))
 }
 
-// Site is the line that includes the site's file; empty without a SiteDir.
+// Site is the line that includes the site's file; empty when there is none: an
+// include that leads nowhere counts as a change at every reload.
 func (b base) Site(file string) string {
-	if b.SiteDir == "" {
+	path := filepath.Join(b.SiteDir, file)
+	if _, err := os.Stat(path); b.SiteDir == "" || err != nil {
 		return ""
 	}
-	return "; The site's own part.\n" + tryInclude(filepath.Join(b.SiteDir, file))
+	return "; The site's own part.\n" + tryInclude(path)
 }
 
 // User is the section of the pbxlet's user of the manager interface.

@@ -1,6 +1,7 @@
 package join
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,9 +16,9 @@ import (
 // makes the pbxlet a user of the manager interface, lets Asterisk's files
 // include Ringmaster's, starts the pbxlet and waits until the PBX has the
 // manager's configuration. Run again, it changes only what differs. Asterisk is
-// not restarted, so calls go on; when it has to be, which is so after the first
-// time, Join says so and does not wait. When something stands in the way, nothing
-// is changed.
+// restarted only when it has to be, which is so the first time, and when it has no
+// calls; else Join asks for it and does not wait. When something stands in the way,
+// nothing is changed.
 func Join(ctx context.Context, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -86,11 +87,11 @@ func (p *plan) carryOut(ctx context.Context) error {
 			}
 		}
 	}
-	running, err := p.commands(ctx)
+	restart, err := p.commands(ctx)
 	if err != nil {
 		return err
 	}
-	if running && p.remapped() {
+	if restart {
 		p.say("Restart Asterisk when calls allow it: it reads sorcery.conf only when it starts, and finds Ringmaster's phones by it.")
 		return nil
 	}
@@ -118,8 +119,15 @@ func (p *plan) directories() error {
 // command is one to be executed.
 type command []string
 
-// commands bring the changes into effect. running says that Asterisk ran before.
-func (p *plan) commands(ctx context.Context) (running bool, err error) {
+// idle tells whether Asterisk has no calls.
+func (p *plan) idle(ctx context.Context) bool {
+	out, err := p.Run(ctx, p.Asterisk, "-rx", "core show channels count")
+	return err == nil && bytes.HasPrefix(bytes.TrimSpace(out), []byte("0 active channels"))
+}
+
+// commands bring the changes into effect, but for a restart of Asterisk that has to
+// wait for the end of calls.
+func (p *plan) commands(ctx context.Context) (restart bool, err error) {
 	list := p.asteriskCommands()
 	if p.NoSystemd {
 		pbxlet := append(command{p.Program, "pbxlet"}, p.args()...)
@@ -127,19 +135,23 @@ func (p *plan) commands(ctx context.Context) (running bool, err error) {
 		for _, c := range append(list, pbxlet) {
 			p.say("  %s", quoted(c))
 		}
-		return true, nil
+		return p.remapped(), nil
 	}
-	running = true
-	if _, err := p.Run(ctx, "systemctl", "is-active", "--quiet", "asterisk"); err != nil && !p.DryRun {
+	_, err = p.Run(ctx, "systemctl", "is-active", "--quiet", "asterisk")
+	switch {
+	case err != nil && !p.DryRun:
 		// It reads everything when it starts.
-		running = false
 		list = []command{{"systemctl", "start", "asterisk"}}
+	case p.remapped() && p.idle(ctx):
+		list = []command{{"systemctl", "restart", "asterisk"}}
+	default:
+		restart = p.remapped()
 	}
 	if p.changed(p.unitFile()) {
 		list = append(list, command{"systemctl", "daemon-reload"})
 	}
 	list = append(list, command{"systemctl", "enable", unitName}, command{"systemctl", p.startOrRestart(), unitName})
-	return running, p.execute(ctx, list)
+	return restart, p.execute(ctx, list)
 }
 
 // startOrRestart is what the pbxlet needs. The files of the link are read again

@@ -21,7 +21,7 @@ type Prepared struct {
 	// SecretFile gets the secret of the manager interface, made anew unless it is
 	// there.
 	SecretFile string
-	// SiteDir has files of the site's own, which the files of the same names
+	// SiteDir has files of the site's own, as they are now, which the files of the same names
 	// include; empty means none.
 	SiteDir string
 	// Name is Asterisk's system name, part of every call's unique id: no two
