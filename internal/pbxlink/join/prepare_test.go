@@ -2,6 +2,7 @@ package join
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink"
+	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/ami"
 	"github.com/ringmaster-dev/ringmaster/internal/pbxlink/pbxlet"
 	"github.com/ringmaster-dev/ringmaster/test/env"
 )
@@ -24,17 +26,21 @@ import (
 func TestPreparedAsterisk(t *testing.T) {
 	e := env.Temp(t)
 	p := preparedIn(t, e.Dir)
+	write(t, filepath.Join(p.SiteDir, "extensions.conf"), "[isp]\nexten => _0.,1,Hangup()\n")
+	write(t, filepath.Join(p.SiteDir, "rtp.conf"), "[general](+)\nstrictrtp = no\n")
 	if err := Prepare(p); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(p.SiteDir, "extensions.conf"), "[isp]\nexten => _0.,1,Hangup()\n")
-	write(t, filepath.Join(p.SiteDir, "rtp.conf"), "[general](+)\nstrictrtp = no\n")
+	// An include that leads nowhere would make every type be read at every reload.
+	if text := read(t, filepath.Join(p.EtcDir, "pjsip.conf")); strings.Contains(text, p.SiteDir) {
+		t.Errorf("pjsip.conf includes a file of the site's that is not there:\n%s", text)
+	}
 	asterisk := startPrepared(t, e, p)
 
-	ami := AMI{Addr: net.JoinHostPort(env.Loopback, strconv.Itoa(p.AMIPort)), User: "ringmaster", SecretFile: p.SecretFile}
-	eventually(t, func() error { return Live(t.Context(), ami) })
+	manager := AMI{Addr: net.JoinHostPort(env.Loopback, strconv.Itoa(p.AMIPort)), User: "ringmaster", SecretFile: p.SecretFile}
+	eventually(t, func() error { return Live(t.Context(), manager) })
 	eventually(t, func() error {
-		if err := Ready(t.Context(), ami); err == nil || !strings.Contains(err.Error(), "no configuration of the manager's yet") {
+		if err := Ready(t.Context(), manager); err == nil || !strings.Contains(err.Error(), "no configuration of the manager's yet") {
 			return fmt.Errorf("without a configuration it is not unready for want of one: %w", err)
 		}
 		return nil
@@ -57,12 +63,12 @@ func TestPreparedAsterisk(t *testing.T) {
 	go func() {
 		done <- pbxlet.Run(ctx, pbxlet.Config{
 			Dir: filepath.Join(e.Dir, "link"), ServerName: "localhost", StateDir: p.StateDir, Logger: slog.New(slog.DiscardHandler),
-			AMIAddr: ami.Addr, AMIUser: ami.User, AMISecretFile: ami.SecretFile,
+			AMIAddr: manager.Addr, AMIUser: manager.User, AMISecretFile: manager.SecretFile,
 		})
 	}()
 	s := snapshot(t, net.JoinHostPort(env.Loopback, strconv.Itoa(freePort(t))))
 	server.SetSnapshot(pbxName, s, pbxlink.SnapshotOptions{})
-	eventually(t, func() error { return Ready(t.Context(), ami) })
+	eventually(t, func() error { return Ready(t.Context(), manager) })
 	eventually(t, func() error {
 		if st := server.Status(pbxName); st.AppliedVersion != s.Version {
 			return fmt.Errorf("applied %q, rejection %v", st.AppliedVersion, st.LastRejection)
@@ -77,7 +83,18 @@ func TestPreparedAsterisk(t *testing.T) {
 	if err := asterisk.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error { return Ready(t.Context(), ami) })
+	eventually(t, func() error { return Ready(t.Context(), manager) })
+	for command, want := range map[string]string{"dialplan show isp": "'_0.'", "pjsip show endpoint 1001": "transport"} {
+		if err := manager.ask(t.Context(), func(c *ami.Client) error {
+			out, err := c.Command(t.Context(), command)
+			if err == nil && !strings.Contains(out, want) {
+				err = errors.New(out)
+			}
+			return err
+		}); err != nil {
+			t.Errorf("%s: no %q: %v", command, want, err)
+		}
+	}
 	log := read(t, asterisk.LogFile())
 	for _, unwanted := range []string{"ERROR", "WARNING"} {
 		for line := range strings.Lines(log) {
@@ -93,7 +110,7 @@ func TestPreparedAsterisk(t *testing.T) {
 	if err := os.WriteFile(p.SecretFile, []byte("wrong"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Live(t.Context(), ami); err == nil {
+	if err := Live(t.Context(), manager); err == nil {
 		t.Error("a wrong secret opens the manager interface")
 	}
 }
