@@ -3,6 +3,7 @@ package voice
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestSectionsShare(t *testing.T) {
 				t.Fatalf("[%s] inherits %s, which is not above it", section.Name, name)
 			}
 			inherited[name] = true
-			settings = append(templates[name][:len(templates[name]):len(templates[name])], settings...)
+			settings = append(slices.Clip(templates[name]), settings...)
 		}
 		want := []conffile.Setting{{Key: "type", Value: "endpoint"}, {Key: "own", Value: section.Name}}
 		if !strings.HasPrefix(section.Name, "short") {
