@@ -2,8 +2,8 @@ package importer
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -69,10 +69,13 @@ func apply(t *testing.T, c client.Client, namespace, text string, options ...cli
 
 func TestTheAPIServerTakesWhatIsImported(t *testing.T) {
 	c, namespace := apiServer(t)
-	for _, dir := range []string{"testdata/chansip", "testdata/pjsip", "../voice/testdata/small", "../voice/testdata/advertised", "../voice/testdata/none"} {
-		result := asterisk(t, os.DirFS(filepath.FromSlash(dir)), Options{GeneratePasswords: true})
+	for name, dir := range map[string]fs.FS{
+		"chansip": os.DirFS("testdata/chansip"), "pjsip": os.DirFS("testdata/pjsip"),
+		"small": rendered(t, "small"), "advertised": rendered(t, "advertised"), "none": rendered(t, "none"),
+	} {
+		result := asterisk(t, dir, Options{GeneratePasswords: true})
 		if n := apply(t, c, namespace, manifests(t, result), client.DryRunAll); n != len(result.Agents)+len(result.Queues)+len(result.Secrets) {
-			t.Errorf("%s: %d objects were applied; %s", dir, n, result.Summary())
+			t.Errorf("%s: %d objects were applied; %s", name, n, result.Summary())
 		}
 	}
 }

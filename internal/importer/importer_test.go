@@ -2,7 +2,9 @@ package importer
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/ringmaster-dev/ringmaster/api/v1alpha1"
 	"github.com/ringmaster-dev/ringmaster/internal/importer/asteriskconf"
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files")
@@ -222,9 +225,31 @@ func missedIn(t *testing.T, root fs.FS, setting asteriskconf.Setting) {
 	t.Errorf("%s: the report does not name the line (was %s)", setting.Position, setting.Name)
 }
 
+// rendered are files that Ringmaster itself writes, in one as people write them: the
+// objects of phones are in files of their own, which Asterisk's sorcery.conf names.
+func rendered(t *testing.T, name string) fs.FS {
+	t.Helper()
+	files := fstest.MapFS{}
+	dir := os.DirFS(filepath.Join("../voice/testdata", name))
+	for _, name := range append([]string{voice.PJSIPAuthFile, voice.PJSIPAORFile, voice.PJSIPEndpointFile}, Files...) {
+		data, err := fs.ReadFile(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: data}
+		if name == voice.PJSIPFile {
+			files[name].Data = fmt.Appendf(data, "#include %s\n#include %s\n#include %s\n", voice.PJSIPAuthFile, voice.PJSIPAORFile, voice.PJSIPEndpointFile)
+		}
+	}
+	return files
+}
+
 // The files that Ringmaster itself writes are legal input.
 func TestRenderedFiles(t *testing.T) {
-	result := asterisk(t, os.DirFS("../voice/testdata/small"), Options{})
+	result := asterisk(t, rendered(t, "small"), Options{})
 	agents, queues, secrets := decode(t, manifests(t, result))
 	refersToSecrets(t, agents, secrets)
 	byExtension := map[string]v1alpha1.Agent{}

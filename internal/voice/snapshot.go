@@ -31,6 +31,14 @@ const (
 	PJSIPEndpointFile = "pjsip_endpoint.conf"
 )
 
+// SorceryMappings are the lines that section res_pjsip of the machine's sorcery.conf
+// must have for these files, by the file.
+var SorceryMappings = map[string]string{
+	PJSIPAuthFile:     "auth=config,pjsip_auth.conf,criteria=type=auth",
+	PJSIPAORFile:      "aor=config,pjsip_aor.conf,criteria=type=aor",
+	PJSIPEndpointFile: "endpoint=config,pjsip_endpoint.conf,criteria=type=endpoint",
+}
+
 // The files of a snapshot that are read by their path; only a PBX with a
 // Certificate has them.
 const (

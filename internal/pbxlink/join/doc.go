@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+
+	"github.com/ringmaster-dev/ringmaster/internal/voice"
 )
 
 //go:embed conf/*.tmpl
@@ -28,11 +30,9 @@ var includedFiles = []string{
 // typeFiles are those of includedFiles with objects of one type of PJSIP, and
 // mappings the lines of sorcery.conf that name them.
 var (
-	typeFiles = []string{"pjsip_auth.conf", "pjsip_aor.conf", "pjsip_endpoint.conf"}
+	typeFiles = []string{voice.PJSIPAuthFile, voice.PJSIPAORFile, voice.PJSIPEndpointFile}
 	mappings  = []string{
-		"auth=config,pjsip_auth.conf,criteria=type=auth",
-		"aor=config,pjsip_aor.conf,criteria=type=aor",
-		"endpoint=config,pjsip_endpoint.conf,criteria=type=endpoint",
+		voice.SorceryMappings[voice.PJSIPAuthFile], voice.SorceryMappings[voice.PJSIPAORFile], voice.SorceryMappings[voice.PJSIPEndpointFile],
 	}
 )
 

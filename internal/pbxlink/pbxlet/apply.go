@@ -178,6 +178,13 @@ func (e *engine) apply(ctx context.Context, a *asterisk, s *pbxlinkv1.Snapshot, 
 		e.nack(s, err)
 		return nil
 	}
+	if err := a.mapped(ctx); err != nil {
+		if _, unmapped := errors.AsType[*mismatch](err); !unmapped {
+			return err
+		}
+		e.nack(s, err)
+		return nil
+	}
 	m, err := e.state.write(s)
 	if err != nil {
 		e.nack(s, err)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,6 +174,25 @@ func (a *asterisk) transports(ctx context.Context, want []voice.ExpectTransport)
 		}
 	}
 	return restart, nil
+}
+
+// mapped returns a *mismatch when the machine's sorcery.conf does not give the types of
+// phones' objects their files: a reload would find no phone at all, and so it is on a
+// machine that was joined when there was one file for all.
+func (a *asterisk) mapped(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
+	defer cancel()
+	m, err := a.Action(ctx, "GetConfig", ami.Header{Name: "Filename", Value: "sorcery.conf"}, ami.Header{Name: "Category", Value: "res_pjsip"})
+	if _, refused := errors.AsType[*ami.Error](err); err != nil && !refused {
+		return err
+	}
+	for _, file := range slices.Sorted(maps.Keys(voice.SorceryMappings)) {
+		line := voice.SorceryMappings[file]
+		if !slices.ContainsFunc(m, func(h ami.Header) bool { return h.Value == line }) {
+			return differs("Asterisk does not read %s: its sorcery.conf lacks %q in [res_pjsip]; run `ringmaster pbxlet join` again on its machine", file, line)
+		}
+	}
+	return nil
 }
 
 // reload reloads one module and waits until it is done.

@@ -94,3 +94,43 @@ func TestRefusedTypeIsTakenBack(t *testing.T) {
 	r.apply(c)
 	r.registered("1001", func(o *phone.Options) { o.Password = "second" })
 }
+
+// TestMachineOfAnEarlierVersion wants a machine whose sorcery.conf does not know the files to keep its phones.
+func TestMachineOfAnEarlierVersion(t *testing.T) {
+	r := newRig(t)
+	c := r.center(2)
+	good := r.apply(c)
+	path := filepath.Join(r.asterisk.ConfigDir, "sorcery.conf")
+	mappings, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Agents[0].HA1 = voice.HA1("user.1001", realm, "second")
+	for name, change := range map[string]func() error{
+		"no file":    func() error { return os.Remove(path) },
+		"no section": func() error { return os.WriteFile(path, []byte("[test]\nauth=memory\n"), 0o644) },
+		"one line": func() error {
+			return os.WriteFile(path, []byte("[res_pjsip]\n"+voice.SorceryMappings[voice.PJSIPAORFile]+"\n"), 0o644)
+		},
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		c.Agents[1].DisplayName = name // another version, for a refused one is tried again after a minute
+		bad := r.set(c)
+		r.eventually(name+": it is refused with the reason", func() error {
+			st := r.status()
+			if st.LastRejection == nil || st.LastRejection.Version != bad.Version || !contains(st.LastRejection.Reason, "join` again") || st.AppliedVersion != good.Version {
+				return fmt.Errorf("status %+v", brief(st))
+			}
+			return nil
+		})
+		r.registered("1001")
+	}
+	if err := os.WriteFile(path, mappings, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Agents[1].DisplayName = "in force"
+	r.apply(c)
+	r.registered("1001", func(o *phone.Options) { o.Password = "second" })
+}
