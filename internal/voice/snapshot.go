@@ -31,6 +31,10 @@ const (
 	PJSIPEndpointFile = "pjsip_endpoint.conf"
 )
 
+// MappedAOR is an AOR nobody can register to, in the machine's files of these names: an
+// Asterisk that knows it has read them.
+const MappedAOR = "ringmaster-mapped"
+
 // SorceryMappings are the lines that section res_pjsip of the machine's sorcery.conf
 // must have for these files, by the file.
 var SorceryMappings = map[string]string{

@@ -72,6 +72,9 @@ func (b base) Site(file string) string {
 // User is the section of the pbxlet's user of the manager interface.
 func (b base) User() (string, error) { return execute("user.conf.tmpl", b.Secret) }
 
+// MappedAOR tells that typeFiles are read.
+func (base) MappedAOR() string { return voice.MappedAOR }
+
 // Mappings are the lines of sorcery.conf.
 func (base) Mappings() []string { return mappings }
 

@@ -100,7 +100,7 @@ func TestTypeFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{tryInclude("/s/current/" + name), tryInclude("pjsip.conf")}
+		want := []string{tryInclude("/s/current/" + name), tryInclude("pjsip.conf"), "[ringmaster-mapped]", "type=aor", "max_contacts=0"}
 		if diff := cmp.Diff(want, effective(text)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -247,7 +247,7 @@ func TestSorcery(t *testing.T) {
 			if diff := cmp.Diff(c.want, strings.Join(effective([]byte(read(t, path))), "\n")); diff != "" {
 				t.Errorf("sorcery.conf (-want +got):\n%s", diff)
 			}
-			want := "#tryinclude \"/var/lib/ringmaster/current/pjsip_aor.conf\"\n#tryinclude \"pjsip.conf\""
+			want := "#tryinclude \"/var/lib/ringmaster/current/pjsip_aor.conf\"\n#tryinclude \"pjsip.conf\"\n[ringmaster-mapped]\ntype=aor\nmax_contacts=0"
 			if got := strings.Join(effective([]byte(read(t, filepath.Join(etc, "pjsip_aor.conf")))), "\n"); got != want {
 				t.Errorf("pjsip_aor.conf is\n%s", got)
 			}
@@ -399,6 +399,7 @@ func TestJoinRefuses(t *testing.T) {
 		"own globals":            {nil, [2]string{"extensions.conf", "[globals]\nTRUNK=x\n"}, "TRUNK"},
 		"realtime":               {nil, [2]string{"extconfig.conf", "[settings]\nps_endpoints => odbc,asterisk\n"}, "ps_endpoints"},
 		"sorcery":                {nil, [2]string{"sorcery.conf", "[res_pjsip]\nendpoint=realtime,ps_endpoints\n"}, "endpoint"},
+		"a type twice":           {nil, [2]string{"sorcery.conf", "[res_pjsip]\n" + mappings[1] + "\n" + mappings[1] + "\n"}, mappings[1] + " twice"},
 		"own objects of a type":  {nil, [2]string{"pjsip_auth.conf", "[isp]\ntype=auth\n"}, "pjsip_auth.conf has content of the site's own"},
 		"a manager user":         {nil, [2]string{"manager.conf", "[general]\nenabled=yes\n[ringmaster]\nsecret=x\n"}, "already has a user ringmaster"},
 		"a bound manager":        {nil, [2]string{"manager.conf", "[general]\nenabled=yes\nbindaddr=192.0.2.1\n"}, "192.0.2.1"},

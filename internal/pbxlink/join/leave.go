@@ -98,7 +98,7 @@ func (p *plan) restoreOwned(name string, text, before []byte) error {
 	if !ours {
 		rest = bytes.TrimPrefix(text, []byte(ownedMark))
 		for _, line := range effective(whole) {
-			if strings.HasPrefix(line, "#") {
+			if strings.HasPrefix(line, "#") || slices.Contains(typeFiles, name) {
 				rest = bytes.Replace(rest, []byte(line+"\n"), nil, 1)
 			}
 		}

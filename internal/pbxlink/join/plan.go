@@ -182,6 +182,11 @@ func (p *plan) sorcery() error {
 		return err
 	}
 	present, found := section(withoutBlock(text), "res_pjsip")
+	for _, m := range mappings {
+		if first := slices.Index(present, m); first >= 0 && slices.Contains(present[first+1:], m) {
+			p.problems = append(p.problems, fmt.Sprintf("sorcery.conf has %s twice: of a type with two files Asterisk reads none", m))
+		}
+	}
 	missing := slices.DeleteFunc(slices.Clone(mappings), func(m string) bool { return slices.Contains(present, m) })
 	if len(missing) == 0 {
 		return nil

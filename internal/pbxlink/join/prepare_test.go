@@ -209,7 +209,7 @@ func TestPrepareAgain(t *testing.T) {
 		t.Errorf("sorcery.conf (-want +got):\n%s", diff)
 	}
 	for _, name := range typeFiles {
-		want := []string{tryInclude(filepath.Join(p.StateDir, "current", name)), tryInclude("pjsip.conf")}
+		want := []string{tryInclude(filepath.Join(p.StateDir, "current", name)), tryInclude("pjsip.conf"), "[ringmaster-mapped]", "type=aor", "max_contacts=0"}
 		if diff := cmp.Diff(want, effective([]byte(read(t, filepath.Join(p.EtcDir, name))))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}

@@ -176,9 +176,9 @@ func (a *asterisk) transports(ctx context.Context, want []voice.ExpectTransport)
 	return restart, nil
 }
 
-// mapped returns a *mismatch when the machine's sorcery.conf does not give the types of
-// phones' objects their files: a reload would find no phone at all, and so it is on a
-// machine that was joined when there was one file for all.
+// mapped returns a *mismatch when Asterisk does not read the types of phones' objects
+// from their files: a reload would find no phone at all. So it is on a machine that was
+// joined when there was one file for all, and until its restart after the next join.
 func (a *asterisk) mapped(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, actionTimeout)
 	defer cancel()
@@ -192,7 +192,11 @@ func (a *asterisk) mapped(ctx context.Context) error {
 			return differs("Asterisk does not read %s: its sorcery.conf lacks %q in [res_pjsip]; run `ringmaster pbxlet join` again on its machine", file, line)
 		}
 	}
-	return nil
+	value, err := a.sorcery(ctx, "aor", voice.MappedAOR, "max_contacts")
+	if err == nil && value == "" {
+		err = differs("Asterisk does not know %s of its pjsip_aor.conf: restart it, because it reads sorcery.conf only when it starts", voice.MappedAOR)
+	}
+	return err
 }
 
 // reload reloads one module and waits until it is done.

@@ -68,7 +68,7 @@ func (a *asterisk) checkPJSIP(ctx context.Context, want, verified voice.Expect) 
 		return err
 	}
 	if value != "0" {
-		return differs("pjsip.conf and pjsip_aor.conf were not loaded: Asterisk does not know their revision %s; was it restarted since `ringmaster pbxlet join`?", want.PJSIPRevision)
+		return differs("pjsip.conf and pjsip_aor.conf were not loaded: Asterisk does not know their revision %s", want.PJSIPRevision)
 	}
 	added, gone := missingFrom(want.AORs, verified.AORs), missingFrom(verified.AORs, want.AORs)
 	if err := a.checkAORs(ctx, added, gone); err != nil {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,17 @@ func TestMachineOfAnEarlierVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	refused := func(name string, s voice.Snapshot, reason string) {
+		t.Helper()
+		r.eventually(name+": it is refused with the reason", func() error {
+			st := r.status()
+			if st.LastRejection == nil || st.LastRejection.Version != s.Version || !contains(st.LastRejection.Reason, reason) || st.AppliedVersion != good.Version {
+				return fmt.Errorf("status %+v", brief(st))
+			}
+			return nil
+		})
+		r.registered("1001")
+	}
 	c.Agents[0].HA1 = voice.HA1("user.1001", realm, "second")
 	for name, change := range map[string]func() error{
 		"no file":    func() error { return os.Remove(path) },
@@ -117,19 +129,28 @@ func TestMachineOfAnEarlierVersion(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Agents[1].DisplayName = name // another version, for a refused one is tried again after a minute
-		bad := r.set(c)
-		r.eventually(name+": it is refused with the reason", func() error {
-			st := r.status()
-			if st.LastRejection == nil || st.LastRejection.Version != bad.Version || !contains(st.LastRejection.Reason, "join` again") || st.AppliedVersion != good.Version {
-				return fmt.Errorf("status %+v", brief(st))
-			}
-			return nil
-		})
-		r.registered("1001")
+		refused(name, r.set(c), "join` again")
 	}
 	if err := os.WriteFile(path, mappings, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	// As it is while Asterisk has not been restarted since it was joined.
+	aors := filepath.Join(r.asterisk.ConfigDir, voice.PJSIPAORFile)
+	text, err := os.ReadFile(aors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unread, _, _ := strings.Cut(string(text), "["+voice.MappedAOR+"]")
+	if err := os.WriteFile(aors, []byte(unread), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.rx("module reload res_pjsip.so")
+	c.Agents[1].DisplayName = "unread"
+	refused("not restarted", r.set(c), "restart it")
+	if err := os.WriteFile(aors, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.rx("module reload res_pjsip.so")
 	c.Agents[1].DisplayName = "in force"
 	r.apply(c)
 	r.registered("1001", func(o *phone.Options) { o.Password = "second" })
